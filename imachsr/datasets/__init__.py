@@ -1,0 +1,90 @@
+"""Where images and labels come from: `create` hands out any dataset by name, void as 255."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from torch.utils.data import Dataset
+
+PARTS = ("train", "val", "test")
+
+
+def create(
+    name: str,
+    split: str = "standard",
+    *,
+    part: str = "train",
+    root: str | Path | None = None,
+    size: tuple[int, int] | None = None,
+    augment: bool = False,
+    seed: int = 0,
+    length: int | None = None,
+) -> Dataset:
+    """A dataset of (image float32 (3, H, W), target int64 (H, W)), images normalised, void 255.
+
+    Index it by `i` or by `(epoch, i)`; augmentation depends on (seed, epoch, i) alone.
+
+    Args:
+        name: `streets` (generated, nothing to download) or `camvid`.
+        split: the protocol; `standard` everywhere, and for camvid `random600`, `val101`, `blocked600`.
+        part: `train`, `val` or `test`.
+        root: folder of the files; camvid needs it, streets has none.
+        size: (height, width) of the images. Targets follow in `train`; elsewhere they keep their full label size,
+            because scoring is at full label size.
+        augment: random scale, crop, flip and colour; for part `train`.
+        seed: of the generated scenes, of a random split and of augmentation.
+        length: take only this many images.
+
+    Raises:
+        ValueError: unknown name, split or part, missing root, or files that do not fit together.
+
+    >>> dataset = create("streets", part="train", size=(48, 64), length=4)
+    >>> image, target = dataset[0]
+    >>> tuple(image.shape), tuple(target.shape)
+    ((3, 48, 64), (48, 64))
+    """
+    if name not in REGISTRY:
+        raise ValueError(f"dataset {name!r}; there are {', '.join(REGISTRY)}; choose one of them")
+    if part not in PARTS:
+        raise ValueError(f"part {part!r}; the parts are {', '.join(PARTS)}; choose one of them")
+    if augment and part != "train":
+        raise ValueError(f"augment=True with part {part!r}; only part 'train' is augmented; leave augment out")
+    options = {"part": part, "length": length, "seed": seed}
+    return REGISTRY[name](split, root, size, _transform(part, size, augment, seed), options)
+
+
+def verify(dataset: Dataset) -> None:
+    """Refuse a dataset whose files do not fit together, before the first step; generated data has nothing to verify."""
+    check = getattr(dataset, "verify", None)
+    if check is not None:
+        check()
+
+
+def _transform(part: str, size: tuple[int, int] | None, augment: bool, seed: int) -> Any:
+    from .transforms import Augment, Plain
+
+    return Augment(size, seed=seed) if augment else Plain(size, targets=part == "train")
+
+
+def _streets(split: str, root: Any, size: Any, transform: Any, options: dict[str, Any]) -> Dataset:
+    from .streets import Streets
+
+    if split != "standard":
+        raise ValueError(f"split {split!r}; streets has the split standard; choose it")
+    if size is not None:
+        options = {**options, "size": size}
+    return Streets(transform=transform, **options)
+
+
+def _camvid(split: str, root: Any, size: Any, transform: Any, options: dict[str, Any]) -> Dataset:
+    from .camvid import CamVid
+
+    if root is None:
+        raise ValueError("camvid without root; it reads files; fetch them with `imachsr data get camvid --root DIR`")
+    return CamVid(root, split, transform=transform, **options)
+
+
+REGISTRY: dict[str, Callable[..., Any]] = {"streets": _streets, "camvid": _camvid}
