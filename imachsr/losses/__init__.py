@@ -1,0 +1,11 @@
+"""What a point is asked for: pure functions of logits (or features) and labels that return one number in nats.
+
+Every loss is a reference that reads like its formula; `impl` picks a fast twin of the same name from `kernels/`.
+Any other callable `(logits, targets) -> scalar` serves as a term too.
+"""
+
+from .cross_entropy import cross_entropy
+from .mutual_information import ESTIMATORS, label_entropy, mutual_information
+from .negative_entropy import negative_entropy
+
+__all__ = ["ESTIMATORS", "cross_entropy", "label_entropy", "mutual_information", "negative_entropy"]

@@ -1,0 +1,90 @@
+"""What the losses share: shape rules said in words, upsampling to label size, and the dtype they work in.
+
+Axes: B images, K classes, (h, w) logits, (H, W) labels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+REDUCTIONS = ("mean", "sum")
+
+
+def check_pair(logits: Tensor, targets: Tensor, ignore_index: int, reduction: str) -> None:
+    """Refuse logits and targets that do not belong together.
+
+    Raises:
+        TypeError: logits are not floating point, or targets are not int64.
+        ValueError: shapes, reduction, or (on CPU, where looking is cheap) a label outside the classes.
+    """
+    got = f"got logits {tuple(logits.shape)} {logits.dtype} and targets {tuple(targets.shape)} {targets.dtype}"
+    if not logits.is_floating_point():
+        raise TypeError(f"{got}; logits are scores in floating point; pass them before any argmax, or call .float()")
+    if targets.dtype != torch.int64:
+        raise TypeError(f"{got}; targets are class ids of dtype int64; call targets.long()")
+    dense = logits.ndim == 4 and targets.ndim == 3
+    if not (dense or (logits.ndim == 2 and targets.ndim == 1)) or len(logits) != len(targets):
+        raise ValueError(
+            f"{got}; logits are (B, K, h, w) with targets (B, H, W), or (B, K) with (B,), of one B; "
+            "squeeze or index the odd one"
+        )
+    if 0 in logits.shape or 0 in targets.shape[1:]:
+        raise ValueError(f"{got}; no axis may be empty; drop the empty batch")
+    check_reduction(reduction)
+    if values_are_cheap(targets):
+        check_labels(targets, logits.shape[1], ignore_index)
+
+
+def check_reduction(reduction: str) -> None:
+    """Refuse a reduction other than mean and sum."""
+    if reduction not in REDUCTIONS:
+        raise ValueError(f"got reduction={reduction!r}; a loss is one number; use 'mean' or 'sum'")
+
+
+def check_labels(targets: Tensor, classes: int, ignore_index: int) -> None:
+    """Refuse a label that is neither a class nor `ignore_index`."""
+    outside = (targets < 0) | (targets >= classes)
+    wrong = outside & (targets != ignore_index)
+    if wrong.any():
+        raise label_error(int(targets[wrong][0]), classes, ignore_index)
+
+
+def label_error(label: int, classes: int, ignore_index: int) -> ValueError:
+    """The error for a label outside the classes."""
+    return ValueError(
+        f"got label {label} with {classes} classes; labels run from 0 to {classes - 1}, or are "
+        f"ignore_index={ignore_index}; map it to a class or to ignore_index"
+    )
+
+
+def values_are_cheap(tensor: Tensor) -> bool:
+    """Whether values can be looked at without waiting for a device and without a trace or transform in between."""
+    plain = type(tensor) is Tensor and tensor.device.type == "cpu"
+    return plain and not torch.compiler.is_compiling() and not transformed()
+
+
+def transformed() -> bool:
+    """Whether a functorch transform (`torch.func.grad`, `vmap`, ...) is at work."""
+    return torch._C._functorch.peek_interpreter_stack() is not None
+
+
+def upsample(logits: Tensor, size: Sequence[int], align_corners: bool) -> Tensor:
+    """Logits (B, K, h, w) bilinearly at label size (B, K, H, W); (B, K) as it is. Half precision works in float32."""
+    logits = logits.to(working_dtype(logits))
+    if logits.ndim == 2 or logits.shape[2:] == tuple(size):
+        return logits
+    return F.interpolate(logits, tuple(size), mode="bilinear", align_corners=align_corners)
+
+
+def working_dtype(tensor: Tensor) -> torch.dtype:
+    """float32 for half precision, otherwise the tensor's own: also the dtype of a loss."""
+    return torch.promote_types(tensor.dtype, torch.float32)
+
+
+def sum_dtype(tensor: Tensor) -> torch.dtype:
+    """float64, in which a million pixels add up without loss; float32 on a device without it."""
+    return torch.float32 if tensor.device.type == "mps" else torch.float64
