@@ -1,0 +1,955 @@
+"""How a street scene of `streets.Streets` is drawn.
+
+Coordinates are metres: x to the right of the camera along the (possibly curved) road, y up from the ground, z ahead.
+Surfaces (sky, ground, house fronts, walls, fences) are cast column by column in numpy; things that stand on the ground
+are polygons, painted far to near. A pixel is one uint32, red | green << 8 | blue << 16 | class << 24, so that colour and
+label are written by the same stroke and cannot drift apart. Only +, -, *, / and sqrt touch floats: no libm, no platform.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+SKY, BUILDING, POLE, ROAD, PAVEMENT, TREE, SIGN, FENCE, CAR, PEDESTRIAN, BICYCLIST, VOID = *range(11), 255
+
+Colour = tuple[float, float, float]
+Array = np.ndarray[Any, Any]
+
+# materials of walls (columns of a wall's palette) and of the ground
+WALL, TRIM, FRAME, GLASS, CURTAIN, DOOR, FASCIA, SHOP, ROOF, RIDGE, SEE, SHINE = range(12)
+ASPHALT, PAINT, YELLOW, KERB, SLAB, JOINT, VERGE, PATCH = range(8)
+# styles of walls (slices of the atlas)
+HOUSE, SHOPS, OFFICE, PLAIN, BRICKS, HEDGE, BOARDS, RAILING = range(8)
+
+TILE = 512  # side of the noise tiles, a power of two so that `&` wraps
+CELL = 64  # texels per storey and per bay in the atlas
+LATERAL = 64  # ground table: steps per metre, from -32 m to 32 m
+NEAR = 0.7  # m, nothing is projected from closer than this
+
+# name: sky above, sky at the horizon, ambient, direct light, haze distance (m), tint, chance of a wet road, odds
+WEATHER: dict[str, tuple[Colour, Colour, float, float, float, Colour, float, float]] = {
+    "clear": ((96, 142, 205), (196, 214, 232), 0.58, 0.52, 900, (1.0, 1.0, 1.0), 0.0, 4),
+    "bright": ((214, 222, 230), (247, 248, 250), 0.62, 0.40, 500, (1.0, 1.0, 1.0), 0.0, 4),
+    "overcast": ((150, 154, 160), (196, 199, 203), 0.82, 0.05, 350, (0.98, 1.0, 1.02), 0.25, 5),
+    "golden": ((120, 138, 176), (240, 206, 158), 0.52, 0.62, 420, (1.08, 0.98, 0.84), 0.0, 2),
+    "fog": ((184, 187, 190), (192, 195, 198), 0.86, 0.0, 42, (1.0, 1.0, 1.0), 0.3, 1.5),
+    "rain": ((104, 110, 120), (144, 150, 158), 0.70, 0.0, 130, (0.94, 0.99, 1.05), 1.0, 2),
+    "dusk": ((52, 64, 104), (178, 138, 122), 0.46, 0.10, 260, (0.95, 0.92, 1.08), 0.3, 1.5),
+}
+
+WALLS: tuple[Colour, ...] = (
+    (150, 84, 66), (128, 72, 58), (176, 120, 88), (186, 164, 128), (208, 200, 184), (226, 224, 218), (142, 140, 138),
+    (112, 114, 118), (164, 150, 140), (198, 178, 150), (92, 84, 80), (170, 184, 190), (196, 186, 120), (136, 148, 128),
+)  # fmt: skip
+PAINTWORK: tuple[Colour, ...] = (
+    (30, 32, 36), (64, 68, 74), (120, 124, 128), (190, 194, 198), (232, 232, 230), (126, 22, 26), (26, 44, 96),
+    (60, 92, 140), (40, 74, 54), (104, 116, 84), (150, 120, 84), (204, 168, 60), (88, 40, 40), (160, 44, 36),
+)  # fmt: skip
+CLOTHES: tuple[Colour, ...] = (
+    (28, 28, 34), (50, 54, 66), (84, 74, 66), (120, 116, 112), (40, 60, 100), (130, 36, 40), (196, 192, 186),
+    (70, 90, 70), (170, 130, 60), (150, 90, 110),
+)  # fmt: skip
+SKIN: tuple[Colour, ...] = ((222, 180, 154), (188, 140, 110), (136, 94, 70), (90, 62, 48))
+LEAVES: tuple[Colour, ...] = ((70, 96, 44), (52, 78, 40), (98, 112, 52), (84, 76, 46), (150, 112, 48), (60, 70, 58))
+
+
+class Dice:
+    """Uniform numbers of one stream, drawn in blocks because single draws are slow."""
+
+    def __init__(self, key: Sequence[int]) -> None:
+        self._generator = np.random.default_rng(key)
+        self._block = iter(self._generator.random(1024).tolist())
+
+    def __call__(self, low: float = 0.0, high: float = 1.0) -> float:
+        value = next(self._block, None)
+        if value is None:
+            self._block = iter(self._generator.random(1024).tolist())
+            value = next(self._block)
+        return low + (high - low) * value
+
+    def chance(self, share: float) -> bool:
+        return self() < share
+
+    def below(self, count: int) -> int:
+        return int(self() * count)
+
+    def pick(self, choices: Sequence[Any]) -> Any:
+        return choices[int(self() * len(choices))]
+
+    def near(self, colour: Colour, spread: float = 14) -> Colour:
+        """A colour like this one: lighter or darker, and a little off in hue."""
+        gain = self(0.82, 1.16)
+        red, green, blue = colour
+        off = spread / 2
+        return red * gain + self(-off, off), green * gain + self(-off, off), blue * gain + self(-off, off)
+
+
+def _byte(value: float) -> int:
+    return 0 if value < 0 else 255 if value > 255 else int(value)
+
+
+def _packed(colour: Colour, label: int) -> int:
+    return _byte(colour[0]) | _byte(colour[1]) << 8 | _byte(colour[2]) << 16 | label << 24
+
+
+def _mixed(a: Colour, b: Colour, share: float) -> Colour:
+    """a where share is 0, b where it is 1."""
+    keep = 1 - share
+    return a[0] * keep + b[0] * share, a[1] * keep + b[1] * share, a[2] * keep + b[2] * share
+
+
+# --- textures, made once per process from fixed seeds ---------------------------------------------------------------
+
+
+def _smooth(grid: Array, times: int) -> Array:
+    """A periodic grid of integers, doubled `times` times with linear interpolation."""
+    for _ in range(times):
+        for axis in (0, 1):
+            middle = (grid + np.roll(grid, -1, axis)) // 2
+            grid = np.stack([grid, middle], axis + 1).reshape([n * (1 + (k == axis)) for k, n in enumerate(grid.shape)])
+    return grid
+
+
+@functools.cache
+def _noise() -> tuple[Array, Array, Array]:
+    """Periodic int16 tiles (TILE, TILE) about zero: grain (+-64), grain with blotches (+-64), clouds (+-128)."""
+    generator = np.random.default_rng(20)
+    grain = sum(generator.integers(-32, 33, (TILE, TILE)) for _ in range(2))
+
+    def layer(step: int, span: int) -> Array:
+        return _smooth(generator.integers(-span, span + 1, (TILE >> step, TILE >> step)), step)
+
+    blotches = grain // 2 + layer(2, 28) + layer(4, 24)
+    clouds = layer(7, 100) + layer(6, 64) + layer(5, 36) + layer(4, 20) + layer(3, 10)
+    return grain.astype(np.int16), blotches.clip(-64, 64).astype(np.int16), clouds.clip(-128, 127).astype(np.int16)
+
+
+@functools.cache
+def _atlas() -> Array:
+    """Materials of one bay of every style, flat (styles, 3 * CELL rows from the ground up, CELL): ground, upper, roof."""
+    atlas = np.full((8, 3 * CELL, CELL), WALL, np.uint8)
+    atlas[:, 2 * CELL :] = ROOF
+    atlas[:, 2 * CELL :: 8] = RIDGE
+
+    def window(style: int, y0: int, y1: int, x0: int, x1: int, glass: int = GLASS, bars: int = 2) -> None:
+        atlas[style, y0 - 3 : y0, x0 - 3 : x1 + 3] = TRIM
+        atlas[style, y1 : y1 + 4, x0 - 2 : x1 + 2] = TRIM
+        atlas[style, y0:y1, x0:x1] = FRAME
+        step = (x1 - x0) // bars
+        for left in range(x0, x1 - step + 1, step):
+            atlas[style, y0 + 2 : y1 - 2, left + 2 : left + step - 1] = glass
+        atlas[style, (y0 + y1) // 2, x0:x1] = FRAME
+
+    window(HOUSE, 20, 50, 6, 30)
+    atlas[HOUSE, 2:46, 40:56] = DOOR
+    atlas[HOUSE, 46:52, 40:56] = GLASS
+    window(HOUSE, CELL + 16, CELL + 48, 8, 28)
+    window(HOUSE, CELL + 16, CELL + 48, 38, 58)
+    atlas[SHOPS, 4:44, 2:62] = FRAME
+    atlas[SHOPS, 8:42, 4:40] = SHOP
+    atlas[SHOPS, 4:42, 44:58] = DOOR
+    atlas[SHOPS, 14:40, 47:55] = SHOP
+    atlas[SHOPS, 47:60, 1:63] = FASCIA
+    window(SHOPS, CELL + 18, CELL + 50, 16, 46)
+    atlas[OFFICE, 6:52, :] = SHOP
+    atlas[OFFICE, 6:52, ::16] = FRAME
+    atlas[OFFICE, CELL + 18 : CELL + 52, :] = GLASS
+    atlas[OFFICE, CELL + 18 : CELL + 52, ::16] = FRAME
+    atlas[OFFICE, CELL : CELL + 6, :] = TRIM
+    window(PLAIN, CELL + 22, CELL + 46, 26, 40, bars=1)
+    window(BRICKS, 14, 52, 18, 46, bars=3)
+    window(BRICKS, CELL + 12, CELL + 52, 20, 44, bars=3)
+    atlas[BRICKS, CELL - 3 : CELL + 1, :] = TRIM
+    atlas[HEDGE] = np.random.default_rng(21).integers(0, 2, atlas[HEDGE].shape)
+    atlas[BOARDS, :, ::8] = TRIM
+    atlas[BOARDS, :, :5] = FRAME
+    atlas[RAILING] = SEE
+    atlas[RAILING, :, ::8] = WALL
+    atlas[RAILING, :, 1::8] = WALL
+    atlas[RAILING, 54:60] = WALL
+    atlas[RAILING, 6:10] = WALL
+    atlas[RAILING, :, :5] = TRIM
+    return atlas.reshape(-1)
+
+
+def _twigs(generator: np.random.Generator, size: int) -> Array:
+    """A bare crown: branches that fork, drawn as lines; 0 is see-through."""
+    picture = Image.new("L", (size, size))
+    draw = ImageDraw.Draw(picture)
+    ends = [(size / 2, size * 1.0, 0.0, -1.0, size * 0.26)]
+    for level in range(7):
+        grown = []
+        for x, y, dx, dy, reach in ends:
+            for _ in range(2 if level else 4):
+                bx, by = dx + generator.uniform(-0.7, 0.7), dy + generator.uniform(-0.45, 0.35)
+                norm = (bx * bx + by * by) ** 0.5 + 1e-6
+                bx, by = bx / norm, by / norm
+                tip = x + bx * reach, y + by * reach
+                draw.line((x, y, *tip), fill=40 + 26 * level, width=max(1, 4 - level))
+                grown.append((*tip, bx, by, reach * 0.76))
+        ends = grown if len(grown) < 260 else grown[::2]
+    return np.asarray(picture)
+
+
+@functools.cache
+def _crowns() -> tuple[list[Array], list[Array]]:
+    """Leafy and bare crowns, uint8 (96, 96): 0 is see-through, 1..255 dark to light."""
+    generator, size = np.random.default_rng(22), 96
+    y, x = np.mgrid[0:size, 0:size] * (2 / (size - 1)) - 1
+    _, blotches, clouds = _noise()
+    leafy = []
+    for number in range(8):
+        cut = slice(53 * number, 53 * number + size), slice(31 * number, 31 * number + size)
+        lumps = np.zeros((size, size))
+        for _ in range(9):
+            cx, cy, radius = generator.uniform(-0.55, 0.55), generator.uniform(-0.5, 0.6), generator.uniform(0.3, 0.5)
+            lumps = np.maximum(lumps, 1 - ((x - cx) ** 2 + (y - cy) ** 2) / radius**2)
+        solid = lumps * 130 + clouds[cut] * 0.35 + blotches[cut] * (0.5 + 0.12 * number) > 26
+        shade = 118 + blotches[cut] * 1.1 - 52 * y - 22 * x + 40 * lumps
+        leafy.append(np.where(solid, shade.clip(1, 255), 0).astype(np.uint8))
+    return leafy, [_twigs(generator, size) for _ in range(5)]
+
+
+# --- the scene ------------------------------------------------------------------------------------------------------
+
+
+class Scene:
+    """One street, drawn once: `picture` is uint8 (H, W, 3), `labels` uint8 (H, W)."""
+
+    def __init__(self, key: Sequence[int], height: int, width: int) -> None:
+        self.dice, self.H, self.W = Dice(key), height, width
+        self._place_camera()
+        self._choose_weather()
+        self._plan_street()
+        self._raise_walls()
+        surfaces = self._surfaces()
+        self.image = Image.frombuffer("RGBA", (width, height), surfaces.tobytes(), "raw", "RGBA", 0, 1)
+        self.draw = ImageDraw.Draw(self.image)
+        self._populate()
+        self._foreground()
+        self._develop()
+
+    def _place_camera(self) -> None:
+        dice, H, W = self.dice, self.H, self.W
+        self.focal = W * dice(0.8, 1.15)
+        self.u0 = W * (0.5 + dice(-0.14, 0.14) + dice(-0.1, 0.1))
+        self.v0 = H * dice(0.38, 0.54)
+        self.eye = dice(1.25, 1.9)
+        self.bend = dice(-1, 1) * dice(0, 1) * 0.012  # 1 / m
+        self.u = np.arange(W, dtype=np.float32) + 0.5
+        self.slope = (self.u - self.u0) / self.focal  # x / z of every column
+
+    def _choose_weather(self) -> None:
+        dice = self.dice
+        names = [name for name, row in WEATHER.items() for _ in range(int(row[-1] * 2))]
+        self.weather = dice.pick(names)
+        top, low, ambient, direct, haze, tint, wet, _ = WEATHER[self.weather]
+        self.sky_top, self.sky_low = dice.near(top, 10), dice.near(low, 6)
+        self.ambient, self.direct = ambient * dice(0.9, 1.06), direct * dice(0.7, 1.1)
+        self.haze = haze * dice(0.7, 1.5)
+        self.mist = _mixed(self.sky_low, self.sky_top, 0.15)
+        self.tint, self.wet = tint, dice.chance(wet)
+        self.sun = dice.pick((-1, 1))  # side the sun stands on
+        self.sun_behind = dice(-0.6, 1)  # 1: behind the camera, so that fronts facing it are lit
+        self.sun_reach = dice(0.3, 1.9)  # metres of shadow per metre of height
+        self.sun_shear = dice(-1.2, 1.2)
+
+    def _plan_street(self) -> None:
+        dice = self.dice
+        road = dice(5.5, 9.5)
+        lane = dice(-0.32, 0.32) * road
+        self.kerbs = -road / 2 - lane, road / 2 - lane
+        self.paths = dice(1.4, 4.5), dice(1.4, 4.5)
+        self.fronts = tuple(
+            (kerb - path if side < 0 else kerb + path)
+            for side, kerb, path in zip((-1, 1), self.kerbs, self.paths, strict=True)
+        )
+        self.drives = dice.pick((-1, 1))  # the side one drives on
+        self.end = dice(45, 160)
+        self.density = dice(0.35, 1.0)  # how built-up
+
+    # light and projection
+
+    def _light(self, z: float, colour: Colour, label: int, gain: float = 1.0) -> tuple[int, int, int, int]:
+        """Ink for a colour at depth z: lit, hazy, with its class."""
+        share = z / (z + self.haze)
+        gain *= self.ambient + 0.5 * self.direct
+        keep = gain * (1 - share)
+        mist = self.mist
+        return (
+            _byte(colour[0] * keep + mist[0] * share),
+            _byte(colour[1] * keep + mist[1] * share),
+            _byte(colour[2] * keep + mist[2] * share),
+            label,
+        )
+
+    def at(self, x: float, y: float, z: float) -> tuple[float, float]:
+        """Pixel of a point (x along the bent road, y above the ground, z ahead)."""
+        z = max(z, NEAR)
+        scale = self.focal / z
+        return self.u0 + (x + 0.5 * self.bend * z * z) * scale, self.v0 + (self.eye - y) * scale
+
+    def face(self, corners: Sequence[tuple[float, float, float]], ink: tuple[int, int, int, int]) -> None:
+        self.draw.polygon([self.at(*corner) for corner in corners], fill=ink)
+
+    def upright(self, x0: float, x1: float, y0: float, y1: float, z: float, ink: tuple[int, int, int, int]) -> None:
+        """A rectangle that faces the camera, at least one pixel wide."""
+        left, top = self.at(x0, y1, z)
+        right, bottom = self.at(x1, y0, z)
+        self.draw.rectangle((int(left), int(top), max(int(left), int(right)), max(int(top), int(bottom))), fill=ink)
+
+    # walls: everything that is cast column by column
+
+    def _raise_walls(self) -> None:
+        """Rows of (side, distance, from, to, eaves, roof, style, storey, bay, depth, palette), both sides."""
+        self.walls: list[tuple[Any, ...]] = []
+        self.gaps: list[tuple[int, float, float]] = []  # side streets: side, from, to
+        for side in (-1, 1):
+            self._house_row(side)
+            if self.dice.chance(0.42):
+                self._boundary(side)
+        if self.dice.chance(0.6):
+            self._house(1, -28, self.end, self.end + 9, 56)
+
+    def _house_row(self, side: int) -> None:
+        dice, front = self.dice, abs(self.fronts[side > 0])
+        z, tall = -6 + dice(0, 8), dice(4, 11)
+        style = dice.pick((HOUSE, SHOPS, SHOPS, OFFICE, BRICKS))
+        while z < self.end:
+            if dice.chance(0.12 + 0.5 * (1 - self.density)):
+                gap = dice(5, 16)
+                if dice.chance(0.5):
+                    self.gaps.append((side, z, z + min(gap, 8)))
+                z += gap
+                continue
+            length = dice(6, 19)
+            if dice.chance(0.5):
+                tall, style = dice(4, 13), dice.pick((HOUSE, SHOPS, SHOPS, OFFICE, BRICKS))
+            setback = dice(0, 5) * dice.chance(0.25)
+            self._house(side, front + setback, z, z + length, 9, tall, style)
+            z += length
+
+    def _house(
+        self, side: int, distance: float, start: float, stop: float, depth: float, tall: float = 8, style: int = HOUSE
+    ) -> None:
+        dice = self.dice
+        wall = dice.near(dice.pick(WALLS))
+        roof = dice.near(dice.pick(((90, 72, 66), (74, 76, 82), (128, 84, 66), (104, 100, 96))))
+        glass = _mixed((44, 52, 60), self.sky_low, dice(0, 0.45))
+        lit = (236, 204, 140) if self.weather in ("dusk", "rain") else _mixed(wall, (240, 236, 226), 0.6)
+        fascia = dice.near(dice.pick(PAINTWORK), 40)
+        label = SIGN if dice.chance(0.22) else BUILDING
+        trim = _mixed(wall, dice.pick(((240, 238, 230), (60, 56, 54))), dice(0.15, 0.7))
+        inks: tuple[Colour, ...] = (
+            wall, trim, dice.pick(((236, 236, 232), (70, 66, 62), trim)), glass, lit, dice.near(dice.pick(PAINTWORK), 30),
+            fascia, dice.near(dice.pick((glass, lit, (96, 88, 84)))), roof, _mixed(roof, (0, 0, 0), 0.18), wall,
+            _mixed(glass, self.sky_top, 0.6),
+        )  # fmt: skip
+        palette = [_packed(ink, label if k == FASCIA else BUILDING) for k, ink in enumerate(inks)]
+        pitch = dice(1.5, 4) if style in (HOUSE, SHOPS) and dice.chance(0.7) else 0.0
+        self._wall(side, distance, start, stop, tall, pitch, style, dice(2.7, 3.5), dice(2.6, 5.5), depth, palette)
+
+    def _boundary(self, side: int) -> None:
+        """A hedge, garden wall, hoarding or railing along the back of the pavement, or a railing at the kerb."""
+        dice = self.dice
+        style = dice.pick((HEDGE, PLAIN, BOARDS, RAILING, RAILING))
+        start = dice(1, 20)
+        stop = start + dice(8, 40)
+        at_kerb = style == RAILING and dice.chance(0.4)
+        distance = abs(self.kerbs[side > 0]) + 0.3 if at_kerb else abs(self.fronts[side > 0]) - 0.15
+        colour, label, tall = {
+            HEDGE: (dice.pick(LEAVES), TREE, dice(0.9, 2.6)),
+            PLAIN: (dice.pick(WALLS), BUILDING, dice(0.7, 2.0)),
+            BOARDS: (dice.pick(((140, 112, 80), (96, 104, 92), (150, 148, 144), (70, 86, 120))), FENCE, dice(1.1, 2.3)),
+            RAILING: (dice.pick(((40, 42, 46), (120, 124, 126), (200, 200, 196))), FENCE, dice(0.95, 1.5)),
+        }[style]
+        colour = dice.near(colour)
+        inks = [colour, _mixed(colour, (0, 0, 0), 0.3), _mixed(colour, (255, 255, 255), 0.2)] + [colour] * 9
+        palette = [_packed(ink, label) for ink in inks]
+        self._wall(side, distance, start, stop, tall, 0.0, style, tall, 2.4 if style != RAILING else 1.2, 0.3, palette)
+
+    def _wall(self, *row: Any) -> None:
+        self.walls.append(row)
+
+    def _cast(self) -> tuple[Array, Array, Array]:
+        """Depth, position along the wall and whether an end was hit, each (walls, W); depth is inf where missed."""
+        column = [np.array(values, np.float32)[:, None] for values in list(zip(*self.walls, strict=True))[:10]]
+        side, distance, start, stop, _, _, _, _, _, depth = column
+        slope, bend = side * self.slope, side * np.float32(self.bend)
+        square = slope * slope - 2 * bend * distance
+        divisor = slope + np.sqrt(np.maximum(square, 0))
+        hit = (square >= 0) & (divisor > 1e-6)
+        z = 2 * distance / np.where(hit, divisor, 1)
+        hit &= (z >= start) & (z < stop) & (z > 0.3)
+        across = slope * start - 0.5 * bend * start * start - distance
+        end = (across >= 0) & (across < depth) & (start > 1)
+        far = np.float32(np.inf)
+        z = np.where(hit, z, far)
+        end &= start < z
+        return np.where(end, start, z), np.where(end, across, z), end
+
+    def _surfaces(self) -> Array:
+        """The packed picture (H, W) uint32 of sky, ground and walls, lit and hazy."""
+        H, W = self.H, self.W
+        packed = np.empty((H, W), np.uint32)
+        light = np.full((H, W), 256, np.float32)
+        depth = np.full((H, W), 0, np.float32)
+        self._sky(packed)
+        self._ground(packed, light, depth)
+        z, along, end = self._cast()
+        for _ in range(2):
+            order = z.argmin(0)
+            layers = getattr(self, "_layers", [])
+            layers.append((order, *(np.take_along_axis(a, order[None], 0)[0] for a in (z, along, end))))
+            self._layers = layers
+            np.put_along_axis(z, order[None], np.float32(np.inf), 0)
+        for layer in reversed(self._layers):
+            self._paint_walls(packed, light, depth, *layer)
+        return self._lit(packed, light, depth)
+
+    def _sky(self, packed: Array) -> None:
+        """Gradient and clouds, then a far skyline of trees and roofs."""
+        dice = self.dice
+        clouds = _noise()[2]
+        rows = ((np.arange(self.H) * 300 // self.H) + dice.below(TILE)) & (TILE - 1)
+        cols = ((np.arange(self.W) * 400 // self.W) + dice.below(TILE)) & (TILE - 1)
+        strength = {"clear": 0.5, "golden": 0.6, "overcast": 0.3, "dusk": 0.5, "rain": 0.4}.get(self.weather, 0.1)
+        height = (np.arange(self.H, dtype=np.float32) * (150 / max(self.v0, 1))).clip(0, 150).astype(np.int16)
+        index = height[:, None] + (clouds[rows[:, None], cols] * np.float32(strength)).astype(np.int16)
+        shades = [_mixed(self.sky_top, self.sky_low, min(1.0, max(0.0, k / 150))) for k in range(256)]
+        white = dice(0.2, 0.7) * (strength > 0.3)
+        table = [_packed(_mixed(shade, (246, 246, 248), white * max(0, k - 96) / 160), SKY) for k, shade in enumerate(shades)]
+        packed[:] = np.array(table, np.uint32)[index.clip(0, 255)]
+        silhouette = clouds[rows[0], (cols * 5 + cols * cols // 97) & (TILE - 1)] * np.float32(self.H / 3600)
+        top = self.v0 - self.H * dice(0.01, 0.05) - silhouette
+        label = dice.pick((TREE, TREE, BUILDING, VOID))
+        base = (88, 92, 74) if label == TREE else (130, 122, 118)
+        far = _packed(_mixed(dice.near(base), self.mist, min(0.8, 120 / (120 + self.haze) + 0.2)), label)
+        rows_v = np.arange(self.H, dtype=np.float32)[:, None]
+        np.copyto(packed, np.uint32(far), where=rows_v >= top)
+
+    def _ground(self, packed: Array, light: Array, depth: Array) -> None:
+        top = min(max(int(self.v0) + 1, 0), self.H)
+        rows = np.arange(top, self.H, dtype=np.float32) + 0.5
+        z = (self.focal * self.eye / np.maximum(rows - self.v0, 0.5))[:, None].astype(np.float32)
+        x = self.slope * z - 0.5 * self.bend * z * z
+        table, colours = self._ground_table(), self._ground_colours()
+        kinds = self._row_kinds(z[:, 0])
+        place = ((x + 32) * LATERAL).clip(0, 64 * LATERAL - 1).astype(np.int32)
+        material = table[kinds[:, None], place]
+        packed[top:] = colours[material]
+        depth[top:] = z
+        grain, blotches, clouds = _noise()
+        scale = self.texture_scale = 24
+        ix, iz = (x * scale).astype(np.int32) & (TILE - 1), (z * scale).astype(np.int32) & (TILE - 1)
+        rough = blotches[iz, ix] * (0.9 * 14 / (14 + z))
+        rough += clouds[(iz >> 2), (ix >> 2)] * np.float32(0.16)
+        light[top:] = (256 + rough * np.float32(self.dice(0.6, 1.4))) * (self.ambient + self.direct * self._sunlit(x, z))
+
+    def _ground_table(self) -> Array:
+        """Material by kind of row (bits: dash, crossing, left street, right street, joint) and by place across."""
+        dice = self.dice
+        table = np.empty((32, 64 * LATERAL), np.uint8)
+
+        def fill(rows: Any, x0: float, x1: float, material: int) -> None:
+            table[rows, max(0, int((x0 + 32) * LATERAL)) : max(0, int((x1 + 32) * LATERAL))] = material
+
+        left, right = self.kerbs
+        rows = np.arange(32)
+        beyond = SLAB if self.density > 0.6 else dice.pick((SLAB, VERGE, VERGE))
+        table[:] = beyond
+        strip = dice.chance(0.2)
+        fill(rows, self.fronts[0], self.fronts[1], SLAB)
+        for x in np.arange(self.fronts[0], self.fronts[1], dice(0.5, 0.9)):
+            fill(rows, x, x + 0.035, JOINT)
+        fill(rows & 16 > 0, self.fronts[0], self.fronts[1], JOINT)
+        if strip:
+            fill(rows, left - 1.1, left, VERGE)
+            fill(rows, right, right + 1.1, VERGE)
+        fill(rows, left - 0.16, left, KERB)
+        fill(rows, right, right + 0.16, KERB)
+        fill(rows & 4 > 0, -32, left, ASPHALT)
+        fill(rows & 8 > 0, right, 32, ASPHALT)
+        fill(rows, left, right, ASPHALT)
+        if dice.chance(0.4):
+            fill(rows, left + dice(0.3, 2), left + dice(2.2, 3), PATCH)
+        edge = dice.pick((None, PAINT, YELLOW, YELLOW))
+        if edge is not None:
+            for x in (left + 0.25, right - 0.37) + ((left + 0.5, right - 0.62) if edge == YELLOW else ()):
+                fill(rows, x, x + 0.11, edge)
+        if dice.chance(0.85):
+            centre = (left + right) / 2
+            fill(rows & 1 > 0 if dice.chance(0.75) else rows, centre - 0.07, centre + 0.07, PAINT)
+        for x in np.arange(left + 0.2, right - 0.5, 1.1):
+            fill(rows & 2 > 0, x, x + 0.55, PAINT)
+        return table
+
+    def _ground_colours(self) -> Array:
+        dice = self.dice
+        asphalt = dice.near(dice.pick(((88, 88, 90), (104, 102, 100), (70, 72, 78), (122, 116, 108))), 8)
+        if self.wet:
+            asphalt = _mixed(asphalt, (20, 24, 30), 0.35)
+        slab = dice.near(dice.pick(((140, 136, 130), (120, 118, 116), (156, 132, 116), (100, 98, 98))), 8)
+        paint = _mixed((236, 236, 230), asphalt, dice(0.05, 0.45))
+        verge = dice.near(dice.pick(LEAVES))
+        return np.array(
+            [
+                _packed(asphalt, ROAD),
+                _packed(paint, ROAD),
+                _packed(_mixed((206, 170, 70), asphalt, dice(0.1, 0.4)), ROAD),
+                _packed(_mixed(slab, (220, 218, 210), 0.35), PAVEMENT),
+                _packed(slab, PAVEMENT),
+                _packed(_mixed(slab, (30, 30, 30), 0.3), PAVEMENT),
+                _packed(_mixed(verge, (90, 110, 60), 0.5), TREE),
+                _packed(_mixed(asphalt, (40, 40, 42) if dice.chance(0.5) else (160, 156, 150), 0.25), ROAD),
+            ],
+            np.uint32,
+        )
+
+    def _row_kinds(self, z: Array) -> Array:
+        dice = self.dice
+        phase, on, period = dice(0, 8), dice(1.5, 4), dice(5, 9)
+        kinds = ((z + phase) % period < on).astype(np.int32)
+        if dice.chance(0.18):
+            cross = dice(5, 22)
+            kinds |= 2 * ((z > cross) & (z < cross + 3))
+        for side, start, stop in self.gaps:
+            kinds |= (4 if side < 0 else 8) * ((z > start + 0.5) & (z < stop - 0.5))
+        slabs = dice(0.6, 1.2)
+        return kinds | 16 * ((z % slabs < 0.05) & (z < 14))
+
+    def _sunlit(self, x: Array, z: Array) -> Array:
+        """1 where the sun reaches the ground, less in the shadow of the houses on its side."""
+        if self.direct < 0.08:
+            return np.float32(0.6)  # type: ignore[return-value]
+        front = self.fronts[self.sun > 0]
+        heights = np.zeros(512, np.float32)
+        for side, _, start, stop, eaves, roof, *_ in self.walls:
+            if side == self.sun and stop > 0 and start < 240:
+                cell = slice(max(0, int(start * 2) + 64), int(stop * 2) + 64)
+                heights[cell] = np.maximum(heights[cell], eaves + roof / 2)
+        inside = (front - x) * self.sun
+        at = ((z + inside * self.sun_shear) * 2 + 64).clip(0, 511).astype(np.int32)
+        return np.where(inside < heights[at] * self.sun_reach, np.float32(0.12), np.float32(1))
+
+    def _paint_walls(
+        self, packed: Array, light: Array, depth: Array, order: Array, z: Array, along: Array, end: Array
+    ) -> None:
+        """One wall per column, in place: fronts, ends, gables, roofs and what is on them."""
+        seen = np.flatnonzero(np.isfinite(z))
+        if not len(seen):
+            return
+        order, z, along, end = order[seen], z[seen], along[seen], end[seen]
+        numbers = np.array([row[:10] for row in self.walls], np.float32)[order].T
+        side, distance, _, _, eaves, roof, style, storey, bay, thick = numbers
+        gable = roof * (1 - np.abs(2 * along / thick - 1))
+        rise = (eaves + roof - self.eye) * distance / np.maximum(distance + thick / 2, 1) + self.eye - eaves
+        chimney = (along % 7 < 0.8) * np.float32(1.3) * (roof > 0)
+        top = eaves + np.where(end, gable, np.maximum(rise, 0) + chimney)
+        wide = end & (thick > 20)
+        style = np.where(end & ~wide & (style < PLAIN), PLAIN, style).astype(np.int32)
+        first = max(0, int((self.v0 - self.focal * (top - self.eye) / z).min()))
+        last = min(self.H, int((self.v0 + self.focal * self.eye / z).max()) + 1)
+        rows = np.arange(first, last, dtype=np.float32)[:, None] + 0.5
+        y = self.eye + (self.v0 - rows) * (z / self.focal)
+        inside = (y >= 0) & (y < top)
+        upper = ((y - storey) * (CELL / storey)).astype(np.int32)
+        row = np.where(y < storey, upper + CELL, (upper & (CELL - 1)) + CELL)
+        row = np.where(y < eaves, row, 2 * CELL + (upper & (CELL - 1)))
+        bays = along / bay
+        number = bays.astype(np.int32)
+        texel = ((bays - number) * CELL).astype(np.int32)
+        material = _atlas()[(style * (3 * CELL * CELL) + texel) + row.clip(0) * CELL]
+        variant = self._panes()[(((upper >> 6) * 37 + (number * 11 + order * 5)) & 255) * 16 + material]
+        palettes = np.array([row[10] for row in self.walls], np.uint32).reshape(-1)
+        colours = palettes[order * 12 + variant]
+        part = packed[first:last, seen]
+        if (style == RAILING).any():
+            colours = np.where(material == SEE, (part & np.uint32(0xFFFFFF)) | (colours & np.uint32(0xFF000000)), colours)
+            inside_light = inside & (material != SEE)
+        else:
+            inside_light = inside
+        lit = np.where(end, max(0.0, self.sun_behind), np.where(side != self.sun, 0.9, 0.05)).astype(np.float32)
+        level = self.ambient + self.direct * lit
+        texture = _noise()[1][
+            (y * 26).astype(np.int32) & (TILE - 1), ((along * 26).astype(np.int32) + order * 77) & (TILE - 1)
+        ]
+        rough = np.where(style == HEDGE, np.float32(1.8), np.float32(0.5)) * (20 / (20 + z))
+        shade = (256 + texture * rough) * level
+        packed[first:last, seen] = np.where(inside, colours, part)
+        light[first:last, seen] = np.where(inside_light, shade, light[first:last, seen])
+        depth[first:last, seen] = np.where(inside_light, z, depth[first:last, seen])
+
+    @functools.cached_property
+    def _pane_table(self) -> Array:
+        table = np.tile(np.arange(16, dtype=np.uint8), (256, 1))
+        kinds = np.array([self.dice.pick((GLASS, GLASS, CURTAIN, SHINE)) for _ in range(64)], np.uint8)
+        table[:, GLASS] = np.tile(kinds, 4)
+        return table.reshape(-1)
+
+    def _panes(self) -> Array:
+        return self._pane_table
+
+    def _lit(self, packed: Array, light: Array, depth: Array) -> Array:
+        """Light, wet reflections and haze on the packed surfaces."""
+        pixels = packed.view(np.uint8).reshape(self.H, self.W, 4)
+        colour = pixels[..., :3] * (light * np.float32(1 / 256))[..., None]
+        if self.wet:
+            self._mirror(colour, pixels[..., 3])
+        share = (depth / (depth + np.float32(self.haze)))[..., None]
+        colour += (np.array(self.mist, np.float32) - colour) * share
+        pixels[..., :3] = colour.clip(0, 255)
+        return packed
+
+    def _mirror(self, colour: Array, labels: Array) -> None:
+        """A wet road shows what stands behind it, upside down and rippled."""
+        order, z, _, _ = self._layers[0]
+        foot = (self.v0 + self.focal * self.eye / np.minimum(z, np.float32(400))).astype(np.int32)
+        top = min(max(int(self.v0) + 1, 0), self.H)
+        rows = np.arange(top, self.H)[:, None]
+        ripple = _noise()[1][rows & (TILE - 1), np.arange(self.W) & (TILE - 1)] >> 4
+        source = (2 * foot - rows + ripple).clip(0, self.H - 1)
+        strength = (labels[top:] == ROAD) * np.float32(self.dice(0.25, 0.55))
+        below = colour[top:]
+        below += (colour[source, np.arange(self.W)] - below) * strength[..., None]
+
+    # things that stand on the ground, far to near
+
+    def _populate(self) -> None:
+        things: list[tuple[float, Callable[[], None]]] = []
+        for add in (self._plan_trees, self._plan_poles, self._plan_cars, self._plan_people, self._plan_clutter):
+            add(things)
+        things.sort(key=lambda thing: -thing[0])
+        for _, paint in things:
+            paint()
+
+    def _plan_trees(self, things: list[Any]) -> None:
+        dice = self.dice
+        bare = dice.chance(0.35)
+        for side in (-1, 1):
+            if dice.chance(0.55):
+                front, kerb = self.fronts[side > 0], self.kerbs[side > 0]
+                x = front + side * dice(0.5, 4) if dice.chance(0.6) else kerb + side * dice(0.5, 1)
+                z, step, tall = dice(5, 20), dice(6, 14), dice(5, 11)
+                for _ in range(1 + dice.below(5)):
+                    paint = functools.partial(self.tree, x + dice(-0.5, 0.5), z, tall * dice(0.8, 1.2), bare)
+                    things.append((z, paint))
+                    z += step * dice(0.8, 1.3)
+        for side, start, stop in self.gaps[:3]:
+            if start > 6 and dice.chance(0.5):
+                x = self.fronts[side > 0] + side * dice(2, 5)
+                things.append((stop, functools.partial(self.tree, x, stop, dice(5, 10), bare)))
+
+    def tree(self, x: float, z: float, tall: float, bare: bool) -> None:
+        dice = self.dice
+        bark = dice.near((84, 72, 60), 20)
+        wide = tall * dice(0.55, 0.85)
+        trunk = tall * (dice(0.2, 0.34) if not bare else 0.22)
+        self.upright(x - tall * 0.02, x + tall * 0.02, 0, trunk * 1.5, z, self._light(z, bark, TREE))
+        colour = dice.near(dice.pick(LEAVES), 20) if not bare else bark
+        sprite = dice.pick(_crowns()[bare])
+        left, top = self.at(x - wide / 2, tall, z)
+        right, bottom = self.at(x + wide / 2, trunk, z)
+        self.stamp(sprite, left, top, right, bottom, colour, z, TREE)
+
+    def stamp(
+        self, sprite: Array, left: float, top: float, right: float, bottom: float, colour: Colour, z: float, label: int
+    ) -> None:
+        """A texture stretched to a box, through the holes of which one sees what is behind."""
+        x0, x1 = max(0, int(left)), min(self.W, int(right) + 1)
+        y0, y1 = max(0, int(top)), min(self.H, int(bottom) + 1)
+        if x0 >= x1 or y0 >= y1:
+            return
+        size = len(sprite)
+        xs = ((np.arange(x0, x1) + 0.5 - left) * (size / (right - left))).clip(0, size - 1).astype(np.int32)
+        ys = ((np.arange(y0, y1) + 0.5 - top) * (size / (bottom - top))).clip(0, size - 1).astype(np.int32)
+        texels = sprite[ys[:, None], xs]
+        dark, light = self._light(z, colour, label, 0.3), self._light(z, colour, label, 1.9)
+        steps = np.arange(256, dtype=np.int32)[:, None]
+        table = (np.array(dark) + (np.array(light) - np.array(dark)) * steps // 255).astype(np.uint8)
+        patch = Image.fromarray(table[texels], "RGBA")
+        self.image.paste(patch, (x0, y0), Image.fromarray((texels > 0).view(np.uint8) * np.uint8(255)))
+
+    def _plan_poles(self, things: list[Any]) -> None:
+        dice = self.dice
+        for side in (-1, 1):
+            if dice.chance(0.8):
+                x, z, step = self.kerbs[side > 0] + side * dice(0.3, 0.8), dice(4, 18), dice(12, 28)
+                for _ in range(1 + dice.below(4)):
+                    things.append((z, functools.partial(self.lamp, x, z, side)))
+                    z += step
+            for _ in range(dice.below(4)):
+                z = dice(4, 30)
+                x = self.kerbs[side > 0] + side * dice(0.3, 0.9)
+                things.append((z, functools.partial(self.traffic_light if dice.chance(0.3) else self.sign, x, z)))
+            for _ in range(dice.below(3)):
+                z = dice(5, 25)
+                things.append((z, functools.partial(self.board, self.fronts[side > 0] - side * 0.5, z)))
+
+    def lamp(self, x: float, z: float, side: int) -> None:
+        dice = self.dice
+        tall = dice(4.5, 8.5)
+        ink = self._light(z, dice.near(dice.pick(((110, 114, 112), (60, 64, 66), (170, 172, 168), (84, 96, 84)))), POLE)
+        self.upright(x - 0.08, x + 0.08, 0, tall, z, ink)
+        self.upright(x - 0.13, x + 0.13, 0, 1.2, z, ink)
+        if dice.chance(0.7):
+            tip = x - side * dice(0.8, 1.8)
+            self.draw.line([self.at(x, tall, z), self.at(tip, tall + 0.3, z)], fill=ink, width=max(1, int(self.focal * 0.09 / z)))
+            self.upright(min(tip, tip + 0.5), max(tip, tip + 0.5), tall + 0.2, tall + 0.4, z, ink)
+
+    def sign(self, x: float, z: float) -> None:
+        dice = self.dice
+        y, size = dice(2.0, 2.7), dice(0.3, 0.45)
+        self.upright(x - 0.05, x + 0.05, 0, y + size, z, self._light(z, (130, 132, 130), POLE))
+        rim, plate = dice.pick((((190, 30, 36), (236, 236, 232)), ((30, 70, 150), (40, 84, 170)), ((236, 190, 50), (30, 30, 30)),
+                                ((200, 200, 196), (84, 86, 84)), ((200, 60, 40), (60, 90, 160))))  # fmt: skip
+        shape = dice.below(3)
+        for scale, colour in ((1.0, rim), (0.66, plate)):
+            r, ink = size * scale, self._light(z, dice.near(colour), SIGN)
+            if shape == 0:
+                self.draw.ellipse([*self.at(x - r, y + r, z), *self.at(x + r, y - r, z)], fill=ink)
+            elif shape == 1:
+                self.face([(x - r, y - 0.7 * r, z), (x + r, y - 0.7 * r, z), (x, y + r, z)], ink)
+            else:
+                self.upright(x - r, x + r, y - r * 0.8, y + r * 0.8, z, ink)
+
+    def traffic_light(self, x: float, z: float) -> None:
+        dice = self.dice
+        self.upright(x - 0.07, x + 0.07, 0, 2.6, z, self._light(z, (70, 72, 72), POLE))
+        self.upright(x - 0.3, x + 0.3, 2.1, 3.5, z, self._light(z, (30, 32, 32), SIGN))
+        on = dice.below(3)
+        for k, colour in enumerate(((60, 200, 120), (240, 170, 40), (240, 50, 40))):
+            glow = colour if k == on else (50, 46, 44)
+            self.draw.ellipse(
+                [*self.at(x - 0.14, 2.57 + 0.45 * k, z), *self.at(x + 0.14, 2.29 + 0.45 * k, z)],
+                fill=(*glow, SIGN) if k == on else self._light(z, glow, SIGN),
+            )
+
+    def board(self, x: float, z: float) -> None:
+        """A shop sign or advertisement, fixed to a front or hanging from it."""
+        dice = self.dice
+        y, wide, tall = dice(2.2, 4.2), dice(0.3, 0.8), dice(0.3, 0.7)
+        self.upright(x - wide, x + wide, y - tall, y + tall, z, self._light(z, dice.near(dice.pick(PAINTWORK), 60), SIGN))
+        ink = self._light(z, dice.near(dice.pick(PAINTWORK), 60), SIGN)
+        self.upright(x - wide * 0.7, x + wide * 0.7, y - tall * 0.3, y + tall * 0.3, z, ink)
+
+    def _plan_cars(self, things: list[Any]) -> None:
+        dice = self.dice
+        for side in (-1, 1):
+            kerb = self.kerbs[side > 0]
+            if dice.chance(0.5):
+                z = dice(2.5, 20)
+                for _ in range(1 + dice.below(5)):
+                    x = kerb - side * dice(1.0, 1.25)
+                    if abs(x) > 1.5 or z > 12:
+                        things.append((z, functools.partial(self.car, x, z, side == self.drives)))
+                    z += dice(4.9, 8)
+            if dice.chance(0.6):
+                lane = (self.kerbs[0] + self.kerbs[1]) / 2 + side * (self.kerbs[1] - self.kerbs[0]) * 0.22
+                z = dice(7, 45)
+                things.append((z, functools.partial(self.car, lane, z, side == self.drives)))
+        if dice.chance(0.14):
+            z = dice(9, 24)
+            things.append((z, functools.partial(self.car_across, dice(-6, 6), z)))
+
+    def car(self, x: float, z: float, away: bool) -> None:
+        """A car, van or bus along the road, seen from behind (away) or from the front, and from its inner side."""
+        dice = self.dice
+        kind = dice()
+        wide, waist, tall, long = (
+            (0.88, 0.92, dice(1.38, 1.6), dice(3.7, 4.6)) if kind < 0.84
+            else (0.98, 1.1, dice(1.9, 2.4), dice(4.6, 5.6)) if kind < 0.96 else (1.2, 1.2, 3.1, 9.0)
+        )  # fmt: skip
+        paint, glass = dice.near(dice.pick(PAINTWORK), 20), _mixed((36, 40, 46), self.sky_low, dice(0.05, 0.4))
+        x0, x1, back = x - wide, x + wide, z + long
+        side = x1 if x < -0.5 * wide else x0
+        inner = 1 if side == x1 else -1
+        sun = 1.08 if inner != self.sun else 0.8
+        ink = functools.partial(self._light, z)
+        body, flank, roof = ink(paint, CAR, 0.92), ink(paint, CAR, 0.8 * sun), ink(paint, CAR, 1.2)
+        dark, pane = ink((22, 22, 24), CAR), ink(glass, CAR)
+        self.face([(x0, 0, z - 0.1), (x1, 0, z - 0.1), (x1, 0, back), (x0, 0, back)], ink((34, 34, 36), CAR if z < 9 else ROAD))
+        boxy = kind >= 0.84
+        fore, aft = (0.1, 0.1) if boxy else (0.55, 1.0) if away else (1.25, 0.3)
+        rake = 0.1 if boxy else 0.5
+        trim = 0.12 if not boxy else 0.03
+        self.face([(side, 0.22, z), (side, waist, z), (side, waist, back), (side, 0.22, back)], flank)
+        self.face([(x0, waist, z), (x1, waist, z), (x1, waist, back), (x0, waist, back)], roof)
+        a, b, c, d = z + fore, z + fore + rake, back - aft - rake, back - aft
+        t0, t1, ts = x0 + trim, x1 - trim, side - inner * trim
+        self.face([(side, waist, a), (ts, tall, b), (ts, tall, c), (side, waist, d)], flank)
+        self.face([(t0, tall, b), (t1, tall, b), (t1, tall, c), (t0, tall, c)], roof)
+        self.face([(x0, waist, a), (x1, waist, a), (t1, tall, b), (t0, tall, b)], body)
+        self.face([(x0, 0.25, z), (x1, 0.25, z), (x1, waist, z), (x0, waist, z)], body)
+        if self.focal / z < 3:
+            return
+        low, high = waist + 0.06 * (tall - waist), waist + 0.85 * (tall - waist)
+        self.face([(x0 + 0.1, low, a), (x1 - 0.1, low, a), (t1 - 0.1, high, b), (t0 + 0.1, high, b)], pane)
+        middle = (b + c) / 2
+        for p, q in ((a + 0.35, middle - 0.05), (middle + 0.05, d - 0.35)):
+            self.face([(side, low, p), (ts, high, min(p + 0.3, q)), (ts, high, q - 0.1), (side, low, q)], pane)
+        for wheel in (z + 0.75, back - 0.75):
+            ring = ((0.32, 0), (0.22, 0.23), (0, 0.32), (-0.22, 0.23), (-0.32, 0), (-0.22, -0.23), (0, -0.32), (0.22, -0.23))
+            self.face([(side, 0.31 + dy, wheel + dz) for dz, dy in ring], dark)
+            self.face([(side, 0.31 + dy * 0.5, wheel + dz * 0.5) for dz, dy in ring[::2]], ink((130, 132, 134), CAR))
+        self.upright(x0 + 0.05, x0 + 0.3, 0.0, 0.3, z, dark)
+        self.upright(x1 - 0.3, x1 - 0.05, 0.0, 0.3, z, dark)
+        bright = self.weather in ("dusk", "rain", "fog") and dice.chance(0.8)
+        lamp = (190, 30, 30) if away else (236, 236, 220)
+        glow = (*((255, 60, 50) if away else (255, 250, 225)), CAR) if bright else ink(lamp, CAR)
+        for edge in (x0 + 0.04, x1 - 0.3):
+            self.upright(edge, edge + 0.26, waist - 0.3, waist - 0.12, z, glow)
+        self.upright(x - 0.26, x + 0.26, 0.42, 0.54, z, ink((230, 228, 200) if not away else (226, 190, 60), CAR))
+        self.face([(x0, 0.25, z), (x1, 0.25, z), (x1, 0.36, z), (x0, 0.36, z)], ink((40, 40, 42), CAR))
+
+    def car_across(self, x: float, z: float) -> None:
+        """A car crossing the road, seen from its side."""
+        dice = self.dice
+        way = dice.pick((-1, 1))
+        paint, glass = dice.near(dice.pick(PAINTWORK), 20), _mixed((36, 40, 46), self.sky_low, 0.25)
+        ink = functools.partial(self._light, z)
+        hull = ((-2.1, 0.3), (-2.15, 0.75), (-1.9, 0.95), (-1.5, 1.0), (-0.8, 1.42), (0.6, 1.42), (1.2, 0.98), (2.05, 0.82), (2.15, 0.3))
+        self.face([(x - 2.1, 0, z), (x + 2.1, 0, z), (x + 2.1, 0.05, z + 1.6), (x - 2.1, 0.05, z + 1.6)], ink((34, 34, 36), CAR))
+        self.face([(x + way * dx, y, z) for dx, y in hull], ink(paint, CAR))
+        self.face([(x + way * dx, y, z) for dx, y in ((-1.3, 1.0), (-0.75, 1.34), (-0.15, 1.34), (-0.15, 1.0))], ink(glass, CAR))
+        self.face([(x + way * dx, y, z) for dx, y in ((-0.05, 1.0), (-0.05, 1.34), (0.55, 1.34), (1.05, 1.0))], ink(glass, CAR))
+        for centre in (-1.35, 1.4):
+            wheel = x + way * centre
+            for radius, colour in ((0.34, (24, 24, 26)), (0.17, (140, 142, 144))):
+                box = [*self.at(wheel - radius, 0.33 + radius, z), *self.at(wheel + radius, 0.33 - radius, z)]
+                self.draw.ellipse(box, fill=ink(colour, CAR))
+
+    def _plan_people(self, things: list[Any]) -> None:
+        dice = self.dice
+        for side in (-1, 1):
+            for _ in range(dice.below(5)):
+                z = dice(5, 26)
+                x = self.kerbs[side > 0] + side * dice(0.3, max(0.6, self.paths[side > 0] - 0.3))
+                things.append((z, functools.partial(self.pedestrian, x, z)))
+        if dice.chance(0.15):
+            z = dice(6, 22)
+            things.append((z, functools.partial(self.pedestrian, dice(*self.kerbs), z)))
+        if dice.chance(0.4):
+            z = dice(5, 20)
+            edge = dice.pick((-1, 1))
+            x = self.kerbs[edge > 0] - edge * dice(0.5, 2.0)
+            things.append((z, functools.partial(self.bicyclist, x, z)))
+
+    def pedestrian(self, x: float, z: float) -> None:
+        dice = self.dice
+        size, stride = dice(0.88, 1.08) if dice.chance(0.88) else dice(0.6, 0.75), dice(0.02, 0.22)
+        ink = functools.partial(self._light, z, label=PEDESTRIAN)
+        coat, legs, skin = ink(dice.near(dice.pick(CLOTHES))), ink(dice.near(dice.pick(CLOTHES))), ink(dice.pick(SKIN))
+
+        def part(points: Sequence[tuple[float, float]], colour: tuple[int, int, int, int]) -> None:
+            self.face([(x + dx * size, y * size, z) for dx, y in points], colour)
+
+        for way in (-1, 1):
+            foot = way * stride
+            part(((-0.12, 0.9), (0.12, 0.9), (foot + 0.1, 0), (foot - 0.08, 0)), legs)
+        part(((-0.2, 1.45), (0.2, 1.45), (0.22, 0.85), (-0.22, 0.85)), coat)
+        part(((-0.2, 1.42), (-0.28 - stride / 2, 0.85), (-0.18, 0.85)), coat)
+        part(((0.2, 1.42), (0.28 + stride / 2, 0.85), (0.18, 0.85)), coat)
+        self.upright(x - 0.1 * size, x + 0.1 * size, 1.45 * size, 1.74 * size, z, skin)
+        self.upright(x - 0.1 * size, x + 0.1 * size, 1.64 * size, 1.76 * size, z, ink(dice.pick(((40, 32, 28), (120, 96, 60), (70, 70, 74)))))
+        if dice.chance(0.3):
+            self.upright(x + 0.2 * size, x + 0.42 * size, 0.6 * size, 0.95 * size, z, ink(dice.near(dice.pick(PAINTWORK))))
+
+    def bicyclist(self, x: float, z: float) -> None:
+        dice = self.dice
+        ink = functools.partial(self._light, z, label=BICYCLIST)
+        coat, legs, skin, metal = ink(dice.near(dice.pick(CLOTHES), 50)), ink(dice.near(dice.pick(CLOTHES))), ink(dice.pick(SKIN)), ink((40, 40, 44))
+        across = dice.chance(0.35)
+        width = max(1, int(self.focal * 0.05 / z))
+
+        def part(points: Sequence[tuple[float, float]], colour: tuple[int, int, int, int]) -> None:
+            self.face([(x + dx, y, z) for dx, y in points], colour)
+
+        if across:
+            for hub in (-0.52, 0.52):
+                box = [*self.at(x + hub - 0.34, 0.68, z), *self.at(x + hub + 0.34, 0, z)]
+                self.draw.ellipse(box, fill=ink((96, 96, 98)), outline=metal, width=width)
+            self.draw.line([self.at(x + dx, y, z) for dx, y in ((-0.52, 0.34), (-0.2, 0.8), (0.4, 0.8), (0.52, 0.34))], fill=metal, width=width)
+            part(((-0.25, 0.95), (-0.02, 0.95), (0.12, 0.35), (-0.02, 0.3)), legs)
+            part(((-0.3, 0.9), (0.0, 0.9), (0.32, 1.4), (0.08, 1.52)), coat)
+            part(((0.2, 1.4), (0.3, 1.3), (0.5, 0.95), (0.42, 0.92)), coat)
+            shift = 0.28
+        else:
+            self.upright(x - 0.05, x + 0.05, 0, 0.75, z, metal)
+            for way in (-1, 1):
+                part(((way * 0.02, 0.95), (way * 0.2, 0.95), (way * 0.16, 0.25 + 0.12 * way), (way * 0.06, 0.25 + 0.12 * way)), legs)
+            part(((-0.2, 0.85), (0.2, 0.85), (0.24, 1.45), (-0.24, 1.45)), coat)
+            shift = 0.0
+        self.upright(x + shift - 0.1, x + shift + 0.1, 1.45, 1.7, z, skin)
+        self.upright(x + shift - 0.12, x + shift + 0.12, 1.62, 1.76, z, ink(dice.near(dice.pick(PAINTWORK), 40)))
+
+    def _plan_clutter(self, things: list[Any]) -> None:
+        """Bins and boxes nobody labelled, and bollards (poles)."""
+        dice = self.dice
+        for side in (-1, 1):
+            for _ in range(dice.below(3)):
+                z, x = dice(4, 18), self.fronts[side > 0] - side * dice(0.3, 1.2)
+                things.append((z, functools.partial(self.bin, x, z)))
+            if dice.chance(0.2):
+                start, step = dice(4, 9), dice(1.6, 3)
+                for k in range(4):
+                    x, z = self.kerbs[side > 0] + side * 0.4, start + k * step
+                    ink = self._light(z, (60, 60, 62), POLE)
+                    things.append((z, functools.partial(self.upright, x - 0.08, x + 0.08, 0, 1.0, z, ink)))
+
+    def bin(self, x: float, z: float) -> None:
+        dice = self.dice
+        wide, tall, colour = dice(0.2, 0.5), dice(0.6, 1.3), dice.near(dice.pick(PAINTWORK))
+        self.upright(x - wide, x + wide, 0, tall, z, self._light(z, colour, VOID))
+        self.upright(x - wide, x + wide, tall * 0.9, tall, z, self._light(z, colour, VOID, 0.6))
+
+    def _foreground(self) -> None:
+        """The bonnet of the car the camera sits in."""
+        dice, H, W = self.dice, self.H, self.W
+        if not dice.chance(0.16):
+            return
+        tall, tilt = H * dice(0.03, 0.12), H * dice(-0.02, 0.02)
+        colour = dice.near(dice.pick(PAINTWORK))
+        points = [(0, H), (0, H - tall * 0.4 + tilt), (W * 0.25, H - tall * 0.9), (W * 0.5, H - tall)]
+        points += [(W * 0.75, H - tall * 0.9), (W, H - tall * 0.4 - tilt), (W, H)]
+        self.draw.polygon(points, fill=self._light(0, colour, VOID))
+        self.draw.line(points[1:-1], fill=self._light(0, colour, VOID, 1.5), width=max(1, H // 120))
+
+    def _develop(self) -> None:
+        """Lens, sensor and annotator: blur, exposure and grain on the picture, void along some outlines."""
+        dice = self.dice
+        pixels = np.array(self.image)
+        labels = np.ascontiguousarray(pixels[..., 3])
+        picture = pixels[..., :3].astype(np.int16)
+        if dice.chance(0.75):
+            picture[:, 1:-1] = (picture[:, :-2] + 2 * picture[:, 1:-1] + picture[:, 2:]) >> 2
+            picture[1:-1] = (picture[:-2] + 2 * picture[1:-1] + picture[2:]) >> 2
+        oy, ox = dice.below(TILE), dice.below(TILE)
+        rows = (np.arange(self.H) + oy)[:, None] & (TILE - 1)
+        cols = (np.arange(self.W) + ox) & (TILE - 1)
+        grain = _noise()[0][rows, cols]
+        strength = int(dice(4, 26) * (1.5 if self.weather in ("dusk", "rain") else 1))
+        picture += ((grain * np.int16(strength)) >> 7)[..., None]
+        gain, lift = dice(0.85, 1.2), dice(-14, 12)
+        steps = np.arange(256, dtype=np.float64)
+        curve = steps * (1.12 - steps * (0.12 / 255)) * gain + lift
+        tables = [(curve * tone).clip(0, 255).astype(np.uint8) for tone in self.tint]
+        picture = picture.clip(0, 255)
+        self.picture = np.stack([tables[k][picture[..., k]] for k in range(3)], axis=-1)
+        self.labels = self._outlined(labels)
+
+    def _outlined(self, labels: Array) -> Array:
+        dice, clouds = self.dice, _noise()[2]
+        rows = (np.arange(self.H) * 400 // self.H + dice.below(TILE)) & (TILE - 1)
+        cols = (np.arange(self.W) * 500 // self.W + dice.below(TILE)) & (TILE - 1)
+        loose = clouds[rows[:, None], cols] > 58
+        edge = np.zeros(labels.shape, bool)
+        edge[:, 1:] = labels[:, 1:] != labels[:, :-1]
+        edge[1:] |= labels[1:] != labels[:-1]
+        labels[edge & loose] = VOID
+        return labels
