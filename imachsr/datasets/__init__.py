@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from torch.utils.data import Dataset
 
+    from .inspection import Report
+    from .transforms import Prepared, Source
+
 PARTS = ("train", "val", "test")
 
 
@@ -22,10 +25,11 @@ def create(
     augment: bool = False,
     seed: int = 0,
     length: int | None = None,
-) -> Dataset:
+) -> Prepared:
     """A dataset of (image float32 (3, H, W), target int64 (H, W)), images normalised, void 255.
 
-    Index it by `i` or by `(epoch, i)`; augmentation depends on (seed, epoch, i) alone.
+    Index it by `i` or by `(epoch, i)`; augmentation depends on (seed, epoch, i) alone. It carries `classes`, `palette`,
+    `ignore_index`, `fingerprint`, and the dataset behind it as `source`.
 
     Args:
         name: `streets` (generated, nothing to download) or `camvid`.
@@ -52,39 +56,48 @@ def create(
         raise ValueError(f"part {part!r}; the parts are {', '.join(PARTS)}; choose one of them")
     if augment and part != "train":
         raise ValueError(f"augment=True with part {part!r}; only part 'train' is augmented; leave augment out")
-    options = {"part": part, "length": length, "seed": seed}
-    return REGISTRY[name](split, root, size, _transform(part, size, augment, seed), options)
+    from .transforms import Augment, Plain, Prepared
+
+    source = REGISTRY[name](split, root, size, {"part": part, "length": length, "seed": seed})
+    return Prepared(source, Augment(size, seed=seed) if augment else Plain(size, targets=part == "train"))
 
 
 def verify(dataset: Dataset) -> None:
     """Refuse a dataset whose files do not fit together, before the first step; generated data has nothing to verify."""
-    check = getattr(dataset, "verify", None)
-    if check is not None:
-        check()
+    source = getattr(dataset, "source", dataset)
+    if hasattr(source, "verify"):
+        source.verify()
 
 
-def _transform(part: str, size: tuple[int, int] | None, augment: bool, seed: int) -> Any:
-    from .transforms import Augment, Plain
+def check(name: str, root: str | Path, *, progress: bool | None = None) -> Report:
+    """Read every file of a dataset once: counts, sizes, labels, class shares and problems, as `print` shows them.
 
-    return Augment(size, seed=seed) if augment else Plain(size, targets=part == "train")
+    Raises:
+        ValueError: a dataset without files, or no dataset at `root`.
+    """
+    from .inspection import check
+
+    if name != "camvid":
+        raise ValueError(f"dataset {name!r}; only camvid has files to check; say camvid")
+    return check(root, progress=progress)
 
 
-def _streets(split: str, root: Any, size: Any, transform: Any, options: dict[str, Any]) -> Dataset:
+def _streets(split: str, root: Any, size: Any, options: dict[str, Any]) -> Source:
     from .streets import Streets
 
     if split != "standard":
         raise ValueError(f"split {split!r}; streets has the split standard; choose it")
     if size is not None:
         options = {**options, "size": size}
-    return Streets(transform=transform, **options)
+    return Streets(**options)
 
 
-def _camvid(split: str, root: Any, size: Any, transform: Any, options: dict[str, Any]) -> Dataset:
+def _camvid(split: str, root: Any, size: Any, options: dict[str, Any]) -> Source:
     from .camvid import CamVid
 
     if root is None:
         raise ValueError("camvid without root; it reads files; fetch them with `imachsr data get camvid --root DIR`")
-    return CamVid(root, split, transform=transform, **options)
+    return CamVid(root, split, **options)
 
 
-REGISTRY: dict[str, Callable[..., Any]] = {"streets": _streets, "camvid": _camvid}
+REGISTRY: dict[str, Callable[..., Source]] = {"streets": _streets, "camvid": _camvid}

@@ -10,31 +10,17 @@ import hashlib
 import math
 import os
 import re
-from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
-from PIL import Image
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from .inspection import CLASSES, Report, inspect
+from .segnet import REMEDY, VOID, Pair, few, read_image, read_lists, read_mask, size_problem
 from .transforms import Plain
 
-CLASSES = (
-    "sky",
-    "building",
-    "pole",
-    "road",
-    "pavement",
-    "tree",
-    "sign",
-    "fence",
-    "car",
-    "pedestrian",
-    "bicyclist",
-)
 PALETTE = [
     [128, 128, 128],
     [128, 0, 0],
@@ -48,11 +34,7 @@ PALETTE = [
     [64, 64, 0],
     [0, 128, 192],
 ]
-FILE_VOID = 11  # void in the mask files; handed out as VOID
-VOID = 255
 FRAMES_PER_SECOND = 30
-LISTS = ("train", "val", "test")
-COUNTS = {"train": 367, "val": 101, "test": 233}
 SPLITS = {
     "standard": ("train", "val", "test"),
     "random600": ("train", "test"),
@@ -60,50 +42,8 @@ SPLITS = {
     "blocked600": ("train", "test"),
 }
 HELD_OUT_DRIVE = "0006R0"  # exactly 101 of the 701 frames
-FORMATS = (".png", ".webp")
 
-Transform = Callable[[np.ndarray, np.ndarray, int, int], tuple[Tensor, Tensor]]
-
-
-class Pair(NamedTuple):
-    """One frame: its image file and its mask file."""
-
-    image: Path
-    mask: Path
-
-
-def find_pairs(root: Path, name: str) -> tuple[list[Pair], list[str]]:
-    """The pairs a list file names, sorted by frame, and what is wrong with the others.
-
-    Lists carry the absolute paths of another machine, so only the last two components of each path count; PNG and WebP
-    stand in for one another.
-    """
-    if not root.is_dir():
-        raise ValueError(f"no folder at {root}; CamVid's root holds train.txt, val.txt and test.txt; {REMEDY}")
-    if not (root / f"{name}.txt").is_file():
-        found = ", ".join(sorted(path.name for path in root.iterdir())[:8]) or "nothing"
-        raise ValueError(f"{root} holds {found}; the SegNet layout has a list file {name}.txt in it; {REMEDY}")
-    pairs, problems = [], []
-    for number, line in enumerate((root / f"{name}.txt").read_text(encoding="utf-8").splitlines(), start=1):
-        entries = line.split()
-        if len(entries) != 2:
-            if entries:
-                problems.append(f"{name}.txt line {number}: {len(entries)} entries where image and mask are due")
-            continue
-        image, mask = (_resolve(root, entry) for entry in entries)
-        missing = [kind for kind, path in (("image", image), ("mask", mask)) if not path.is_file()]
-        problems += [f"{name}.txt line {number}: no {kind} at {entries[kind == 'mask']}" for kind in missing]
-        if not missing:
-            pairs.append(Pair(image, mask))
-    return sorted(pairs, key=lambda pair: pair.image.stem), problems
-
-
-REMEDY = "fetch a fresh copy with `imachsr data get camvid --root DIR`"
-
-
-def _resolve(root: Path, entry: str) -> Path:
-    path = root.joinpath(*entry.replace("\\", "/").split("/")[-2:])
-    return next((p for p in (path, *map(path.with_suffix, FORMATS)) if p.is_file()), path)
+Transform = Callable[[np.ndarray, np.ndarray], tuple[Tensor, Tensor]]
 
 
 def divide(lists: dict[str, list[Pair]], split: str, seed: int = 0) -> dict[str, list[Pair]]:
@@ -157,7 +97,8 @@ class CamVid(Dataset[tuple[Tensor, Tensor]]):
         root: folder with `train.txt`, `val.txt`, `test.txt` and the folders they name.
         split: `standard`, `random600`, `val101` or `blocked600`, see `divide`.
         part: `train`, `val` or `test`; only `standard` has a `val`.
-        transform: `transform(image, mask, epoch, index)`, see `transforms`; by default normalised at native size.
+        transform: called with the image, uint8 (H, W, 3), and the mask, uint8 (H, W); what it returns is the item. By
+            default images are normalised, nothing is resized.
         seed: of the draw of `random600`.
         length: take only this many frames, evenly spaced.
 
@@ -196,10 +137,8 @@ class CamVid(Dataset[tuple[Tensor, Tensor]]):
     def __len__(self) -> int:
         return len(self.pairs)
 
-    def __getitem__(self, index: int | tuple[int, int]) -> tuple[Tensor, Tensor]:
-        """The frame at `index`, or at `(epoch, index)`: augmentation depends on both and on nothing else."""
-        epoch, position = index if isinstance(index, tuple) else (0, index)
-        return self.transform(*self.raw(position), epoch, position)
+    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
+        return self.transform(*self.raw(index))
 
     def raw(self, index: int) -> tuple[np.ndarray, np.ndarray]:
         """Image uint8 (H, W, 3) and mask uint8 (H, W), void 255, as stored."""
@@ -213,49 +152,19 @@ class CamVid(Dataset[tuple[Tensor, Tensor]]):
         """The files behind `index`: image and mask."""
         return self.pairs[index]
 
+    def check(self, *, progress: bool | None = None) -> Report:
+        """Read every image and mask of this part once, and report sizes, label values and class shares."""
+        return inspect({self.part: self.pairs}, progress=progress)
+
+    def verify(self) -> None:
+        """Refuse labels outside the classes and sizes that differ, before the first step; decodes the masks only."""
+        problems = inspect({self.part: self.pairs}, images=False).problems
+        if problems:
+            raise ValueError(f"{self.root}: {few(problems)}; every mask must fit its image and the classes; {REMEDY}")
+
     def gap_seconds(self) -> float:
         """Seconds between the closest training and test frames of one drive in this split (`gap`)."""
         return gap(self.parts["train"], self.parts["test"])
-
-
-def read_lists(root: Path) -> dict[str, list[Pair]]:
-    """The pairs of train.txt, val.txt and test.txt; refuses lists with faults."""
-    lists, problems = {}, []
-    for name in LISTS:
-        lists[name], found = find_pairs(root, name)
-        problems += found
-    stems = [pair.image.stem for pairs in lists.values() for pair in pairs]
-    twice = sorted(stem for stem, times in Counter(stems).items() if times > 1)
-    problems += [f"frame {stem} is listed more than once" for stem in twice]
-    if problems:
-        shown = "; ".join(problems[:3]) + (f"; and {len(problems) - 3} more" if len(problems) > 3 else "")
-        raise ValueError(f"{root}: {shown}; every image needs one mask, once; {REMEDY}")
-    return lists
-
-
-def read_image(path: Path) -> np.ndarray:
-    """uint8 (H, W, 3)."""
-    with Image.open(path) as image:
-        return np.array(image.convert("RGB"))
-
-
-def read_mask(path: Path) -> np.ndarray:
-    """uint8 (H, W): classes 0..10, and 255 where the file says 11; any other value is refused."""
-    with Image.open(path) as picture:
-        if picture.mode not in ("L", "P"):
-            raise ValueError(f"{path}: mode {picture.mode}; masks are 8-bit class numbers (mode L or P); {REMEDY}")
-        mask = np.array(picture)
-    if mask.max() > FILE_VOID:
-        strange = sorted({*np.unique(mask).tolist()} - {*range(FILE_VOID + 1)})
-        raise ValueError(f"{path}: label {', '.join(map(str, strange))}; labels are 0..10 and 11 for void; {REMEDY}")
-    mask[mask == FILE_VOID] = VOID
-    return mask
-
-
-def size_problem(pair: Pair, image: Sequence[int], mask: Sequence[int]) -> str:
-    """What to say when an image and its mask differ in size (height, width)."""
-    sizes = f"{image[1]}x{image[0]} against {mask[1]}x{mask[0]}"
-    return f"{pair.image.name} and {pair.mask}: {sizes}; image and mask must have the same size; {REMEDY}"
 
 
 def fingerprint(root: Path, pairs: Iterable[Pair]) -> str:

@@ -1,16 +1,18 @@
 """Pictures and masks to tensors: resize, augment, normalise; labels are never blended.
 
 A transform is called as `transform(image, mask, epoch, index)` with image uint8 (H, W, 3) and mask uint8 (H, W), void
-255, and returns the image as float32 (3, h, w), normalised, and the targets as int64.
+255, and returns the image as float32 (3, h, w), normalised, and the target as int64.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch.utils.data import Dataset
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms.v2 import functional as F
 
@@ -49,6 +51,46 @@ def resize_mask(mask: Tensor, size: tuple[int, int]) -> Tensor:
     half an output pixel.
     """
     return F.resize_image(mask, list(size), InterpolationMode.NEAREST_EXACT)
+
+
+class Source(Protocol):
+    """What `Prepared` asks of a dataset of pictures and masks."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def classes(self) -> tuple[str, ...]: ...
+    @property
+    def palette(self) -> list[list[int]]: ...
+    @property
+    def ignore_index(self) -> int: ...
+    @property
+    def fingerprint(self) -> str: ...
+
+    def __len__(self) -> int: ...
+
+    def raw(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+        """Image uint8 (H, W, 3) and mask uint8 (H, W), void 255."""
+
+
+class Prepared(Dataset[tuple[Tensor, Tensor]]):
+    """A source behind a transform: item `i` or `(epoch, i)` is (image float32 (3, h, w), target int64 (h, w))."""
+
+    def __init__(self, source: Source, transform: Plain | Augment) -> None:
+        self.source, self.transform = source, transform
+        self.name, self.classes, self.palette = source.name, source.classes, source.palette
+        self.ignore_index, self.fingerprint = source.ignore_index, source.fingerprint
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+    def __getitem__(self, index: int | tuple[int, int]) -> tuple[Tensor, Tensor]:
+        epoch, position = index if isinstance(index, tuple) else (0, index)
+        return self.transform(*self.raw(position), epoch, position % len(self))
+
+    def raw(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+        """Image uint8 (H, W, 3) and mask uint8 (H, W), void 255, before the transform."""
+        return self.source.raw(index)
 
 
 @dataclass(frozen=True)
