@@ -50,6 +50,7 @@ PAINTWORK: tuple[Colour, ...] = (
     (30, 32, 36), (64, 68, 74), (120, 124, 128), (190, 194, 198), (232, 232, 230), (126, 22, 26), (26, 44, 96),
     (60, 92, 140), (40, 74, 54), (104, 116, 84), (150, 120, 84), (204, 168, 60), (88, 40, 40), (160, 44, 36),
 )  # fmt: skip
+METALS: tuple[Colour, ...] = ((110, 114, 112), (58, 62, 64), (172, 174, 170), (84, 98, 86))
 CLOTHES: tuple[Colour, ...] = (
     (28, 28, 34), (50, 54, 66), (84, 74, 66), (120, 116, 112), (40, 60, 100), (130, 36, 40), (196, 192, 186),
     (70, 90, 70), (170, 130, 60), (150, 90, 110),
@@ -127,6 +128,11 @@ def _noise() -> tuple[Array, Array, Array]:
     blotches = grain // 2 + layer(2, 28) + layer(4, 24)
     clouds = layer(7, 100) + layer(6, 64) + layer(5, 36) + layer(4, 20) + layer(3, 10)
     return grain.astype(np.int16), blotches.clip(-64, 64).astype(np.int16), clouds.clip(-128, 127).astype(np.int16)
+
+
+def _sample(tile: Array, row: Array, column: Array) -> Array:
+    """A periodic tile at integer places; flat indices, because `take` is much faster than two index arrays."""
+    return tile.take(((row & (TILE - 1)) * TILE) | (column & (TILE - 1)))
 
 
 @functools.cache
@@ -227,10 +233,12 @@ class Scene:
         self._choose_weather()
         self._plan_street()
         self._raise_walls()
+        things = self._plan()
         surfaces = self._surfaces()
         self.image = Image.frombuffer("RGBA", (width, height), surfaces.tobytes(), "raw", "RGBA", 0, 1)
         self.draw = ImageDraw.Draw(self.image)
-        self._populate()
+        for _, paint in things:
+            paint()
         self._foreground()
         self._develop()
 
@@ -270,8 +278,10 @@ class Scene:
             for side, kerb, path in zip((-1, 1), self.kerbs, self.paths, strict=True)
         )
         self.drives = dice.pick((-1, 1))  # the side one drives on
-        self.end = dice(45, 160)
+        self.closed = dice.chance(0.6)  # a house stands across the end, behind a side street
+        self.end = dice(20, 40) if self.closed and dice.chance(0.22) else dice(45, 160)
         self.density = dice(0.35, 1.0)  # how built-up
+        self.green = dice.chance(0.14), dice.chance(0.14)  # a side with trees instead of houses
 
     # light and projection
 
@@ -310,24 +320,28 @@ class Scene:
         self.walls: list[tuple[Any, ...]] = []
         self.gaps: list[tuple[int, float, float]] = []  # side streets: side, from, to
         for side in (-1, 1):
-            self._house_row(side)
-            if self.dice.chance(0.42):
+            if not self.green[side > 0]:
+                self._house_row(side)
+            if self.dice.chance(0.9 if self.green[side > 0] else 0.5):
                 self._boundary(side)
-        if self.dice.chance(0.6):
-            self._house(1, -28, self.end, self.end + 9, 56)
+            if self.closed:
+                self.gaps.append((side, self.end - 8, self.end - 2))
+        if self.closed:
+            self._house(1, -28, self.end, self.end + 9, 57, self.dice(5, 13), self.dice.pick((HOUSE, SHOPS, OFFICE, BRICKS)))
 
     def _house_row(self, side: int) -> None:
         dice, front = self.dice, abs(self.fronts[side > 0])
         z, tall = -6 + dice(0, 8), dice(4, 11)
         style = dice.pick((HOUSE, SHOPS, SHOPS, OFFICE, BRICKS))
-        while z < self.end:
+        stop = self.end - 9 if self.closed else self.end
+        while z < stop:
             if dice.chance(0.12 + 0.5 * (1 - self.density)):
                 gap = dice(5, 16)
                 if dice.chance(0.5):
                     self.gaps.append((side, z, z + min(gap, 8)))
                 z += gap
                 continue
-            length = dice(6, 19)
+            length = min(dice(6, 19), stop - z + 1)
             if dice.chance(0.5):
                 tall, style = dice(4, 13), dice.pick((HOUSE, SHOPS, SHOPS, OFFICE, BRICKS))
             setback = dice(0, 5) * dice.chance(0.25)
@@ -393,6 +407,21 @@ class Scene:
         end &= start < z
         return np.where(end, start, z), np.where(end, across, z), end
 
+    def _nearest_walls(self) -> list[tuple[Array, ...]]:
+        """Per column the second and then the nearest wall: number, depth, position along it, end; depth inf for none."""
+        z, along, end = self._cast()
+        layers = []
+        for _ in range(2):
+            order = z.argmin(0)
+            layers.append((order, *(np.take_along_axis(a, order[None], 0)[0] for a in (z, along, end))))
+            np.put_along_axis(z, order[None], np.float32(np.inf), 0)
+        (front, near, *_), (behind, far, *_) = layers
+        eaves, roof, style = np.array([row[4:7] for row in self.walls], np.float32).T
+        hidden = (eaves[behind] + roof[behind] + 2 - self.eye) / far < (eaves[front] - self.eye) / near
+        far[hidden & (style[front] != RAILING)] = np.inf
+        self.backdrop = near
+        return layers[::-1]
+
     def _surfaces(self) -> Array:
         """The packed picture (H, W) uint32 of sky, ground and walls, lit and hazy."""
         H, W = self.H, self.W
@@ -401,14 +430,7 @@ class Scene:
         depth = np.full((H, W), 0, np.float32)
         self._sky(packed)
         self._ground(packed, light, depth)
-        z, along, end = self._cast()
-        for _ in range(2):
-            order = z.argmin(0)
-            layers = getattr(self, "_layers", [])
-            layers.append((order, *(np.take_along_axis(a, order[None], 0)[0] for a in (z, along, end))))
-            self._layers = layers
-            np.put_along_axis(z, order[None], np.float32(np.inf), 0)
-        for layer in reversed(self._layers):
+        for layer in self._nearest_walls():
             self._paint_walls(packed, light, depth, *layer)
         return self._lit(packed, light, depth)
 
@@ -421,10 +443,12 @@ class Scene:
         strength = {"clear": 0.5, "golden": 0.6, "overcast": 0.3, "dusk": 0.5, "rain": 0.4}.get(self.weather, 0.1)
         height = (np.arange(self.H, dtype=np.float32) * (150 / max(self.v0, 1))).clip(0, 150).astype(np.int16)
         index = height[:, None] + (clouds[rows[:, None], cols] * np.float32(strength)).astype(np.int16)
-        shades = [_mixed(self.sky_top, self.sky_low, min(1.0, max(0.0, k / 150))) for k in range(256)]
+        steps, (above, below) = np.arange(256.0)[:, None], np.array((self.sky_top, self.sky_low))
+        shades = above + (below - above) * (steps / 150).clip(0, 1)
         white = dice(0.2, 0.7) * (strength > 0.3)
-        table = [_packed(_mixed(shade, (246, 246, 248), white * max(0, k - 96) / 160), SKY) for k, shade in enumerate(shades)]
-        packed[:] = np.array(table, np.uint32)[index.clip(0, 255)]
+        shades += (247 - shades) * (white * (steps - 96).clip(0, None) / 160)
+        table = (shades.clip(0, 255).astype(np.uint32) * np.array((1, 1 << 8, 1 << 16), np.uint32)).sum(1, dtype=np.uint32)
+        packed[:] = (table + np.uint32(SKY << 24))[index.clip(0, 255)]
         silhouette = clouds[rows[0], (cols * 5 + cols * cols // 97) & (TILE - 1)] * np.float32(self.H / 3600)
         top = self.v0 - self.H * dice(0.01, 0.05) - silhouette
         label = dice.pick((TREE, TREE, BUILDING, VOID))
@@ -440,29 +464,37 @@ class Scene:
         x = self.slope * z - 0.5 * self.bend * z * z
         table, colours = self._ground_table(), self._ground_colours()
         kinds = self._row_kinds(z[:, 0])
-        place = ((x + 32) * LATERAL).clip(0, 64 * LATERAL - 1).astype(np.int32)
-        material = table[kinds[:, None], place]
-        packed[top:] = colours[material]
+        place = ((x + 32) * LATERAL).clip(0, 64 * LATERAL - 1).astype(np.intp)
+        packed[top:] = colours.take(table.take(place + kinds[:, None] * (64 * LATERAL)))
         depth[top:] = z
-        grain, blotches, clouds = _noise()
-        scale = self.texture_scale = 24
-        ix, iz = (x * scale).astype(np.int32) & (TILE - 1), (z * scale).astype(np.int32) & (TILE - 1)
-        rough = blotches[iz, ix] * (0.9 * 14 / (14 + z))
-        rough += clouds[(iz >> 2), (ix >> 2)] * np.float32(0.16)
+        _, blotches, clouds = _noise()
+        ix, iz = (x * 24).astype(np.intp), (z * 24).astype(np.intp)
+        rough = _sample(blotches, iz, ix) * (0.9 * 14 / (14 + z))
+        rough += _sample(clouds, iz >> 2, ix >> 2) * np.float32(0.16)
         light[top:] = (256 + rough * np.float32(self.dice(0.6, 1.4))) * (self.ambient + self.direct * self._sunlit(x, z))
+        for sx, sz, wide, deep, left in self.shadows:
+            near, far = np.searchsorted(-z[:, 0], (-sz - deep, -sz + deep))
+            if near < far:
+                dx, dz = (x[near:far] - sx) * (1 / wide), (z[near:far] - sz) * (1 / deep)
+                round_off = dx * dx
+                round_off += round_off * round_off + dz * dz * dz * dz
+                light[top + near : top + far][round_off < 1.6] *= left
 
     def _ground_table(self) -> Array:
-        """Material by kind of row (bits: dash, crossing, left street, right street, joint) and by place across."""
+        """Material by kind of row (bits: dash, crossing, left street, right street, joint, end) and by place across."""
         dice = self.dice
-        table = np.empty((32, 64 * LATERAL), np.uint8)
+        table = np.empty((64, 64 * LATERAL), np.uint8)
 
         def fill(rows: Any, x0: float, x1: float, material: int) -> None:
             table[rows, max(0, int((x0 + 32) * LATERAL)) : max(0, int((x1 + 32) * LATERAL))] = material
 
         left, right = self.kerbs
-        rows = np.arange(32)
-        beyond = SLAB if self.density > 0.6 else dice.pick((SLAB, VERGE, VERGE))
+        rows = np.arange(64)
+        beyond = dice.pick((SLAB, VERGE, VERGE)) if self.density < 0.6 else SLAB
         table[:] = beyond
+        for side, green in enumerate(self.green):
+            if green:
+                fill(rows, *((-32, self.fronts[0]) if side == 0 else (self.fronts[1], 32)), VERGE)
         strip = dice.chance(0.2)
         fill(rows, self.fronts[0], self.fronts[1], SLAB)
         for x in np.arange(self.fronts[0], self.fronts[1], dice(0.5, 0.9)):
@@ -487,6 +519,7 @@ class Scene:
             fill(rows & 1 > 0 if dice.chance(0.75) else rows, centre - 0.07, centre + 0.07, PAINT)
         for x in np.arange(left + 0.2, right - 0.5, 1.1):
             fill(rows & 2 > 0, x, x + 0.55, PAINT)
+        fill(rows & 32 > 0, -32, 32, SLAB)
         return table
 
     def _ground_colours(self) -> Array:
@@ -514,13 +547,15 @@ class Scene:
     def _row_kinds(self, z: Array) -> Array:
         dice = self.dice
         phase, on, period = dice(0, 8), dice(1.5, 4), dice(5, 9)
-        kinds = ((z + phase) % period < on).astype(np.int32)
+        kinds = ((z + phase) % period < on).astype(np.intp)
         if dice.chance(0.18):
             cross = dice(5, 22)
             kinds |= 2 * ((z > cross) & (z < cross + 3))
         for side, start, stop in self.gaps:
             kinds |= (4 if side < 0 else 8) * ((z > start + 0.5) & (z < stop - 0.5))
         slabs = dice(0.6, 1.2)
+        if self.closed:
+            kinds |= 32 * (z > self.end - 2)
         return kinds | 16 * ((z % slabs < 0.05) & (z < 14))
 
     def _sunlit(self, x: Array, z: Array) -> Array:
@@ -534,8 +569,8 @@ class Scene:
                 cell = slice(max(0, int(start * 2) + 64), int(stop * 2) + 64)
                 heights[cell] = np.maximum(heights[cell], eaves + roof / 2)
         inside = (front - x) * self.sun
-        at = ((z + inside * self.sun_shear) * 2 + 64).clip(0, 511).astype(np.int32)
-        return np.where(inside < heights[at] * self.sun_reach, np.float32(0.12), np.float32(1))
+        at = ((z + inside * self.sun_shear) * 2 + 64).clip(0, 511).astype(np.intp)
+        return np.where(inside < heights.take(at) * self.sun_reach, np.float32(0.12), np.float32(1))
 
     def _paint_walls(
         self, packed: Array, light: Array, depth: Array, order: Array, z: Array, along: Array, end: Array
@@ -552,22 +587,22 @@ class Scene:
         chimney = (along % 7 < 0.8) * np.float32(1.3) * (roof > 0)
         top = eaves + np.where(end, gable, np.maximum(rise, 0) + chimney)
         wide = end & (thick > 20)
-        style = np.where(end & ~wide & (style < PLAIN), PLAIN, style).astype(np.int32)
+        style = np.where(end & ~wide & (style < PLAIN), PLAIN, style).astype(np.intp)
         first = max(0, int((self.v0 - self.focal * (top - self.eye) / z).min()))
         last = min(self.H, int((self.v0 + self.focal * self.eye / z).max()) + 1)
         rows = np.arange(first, last, dtype=np.float32)[:, None] + 0.5
         y = self.eye + (self.v0 - rows) * (z / self.focal)
         inside = (y >= 0) & (y < top)
-        upper = ((y - storey) * (CELL / storey)).astype(np.int32)
+        upper = ((y - storey) * (CELL / storey)).astype(np.intp)
         row = np.where(y < storey, upper + CELL, (upper & (CELL - 1)) + CELL)
         row = np.where(y < eaves, row, 2 * CELL + (upper & (CELL - 1)))
         bays = along / bay
-        number = bays.astype(np.int32)
-        texel = ((bays - number) * CELL).astype(np.int32)
-        material = _atlas()[(style * (3 * CELL * CELL) + texel) + row.clip(0) * CELL]
-        variant = self._panes()[(((upper >> 6) * 37 + (number * 11 + order * 5)) & 255) * 16 + material]
+        number = bays.astype(np.intp)
+        texel = ((bays - number) * CELL).astype(np.intp)
+        material = _atlas().take((style * (3 * CELL * CELL) + texel) + np.maximum(row, 0) * CELL)
+        variant = self._panes.take((((upper >> 6) * 37 + (number * 11 + order * 5)) & 255) * 16 + material)
         palettes = np.array([row[10] for row in self.walls], np.uint32).reshape(-1)
-        colours = palettes[order * 12 + variant]
+        colours = palettes.take(order * 12 + variant)
         part = packed[first:last, seen]
         if (style == RAILING).any():
             colours = np.where(material == SEE, (part & np.uint32(0xFFFFFF)) | (colours & np.uint32(0xFF000000)), colours)
@@ -576,9 +611,7 @@ class Scene:
             inside_light = inside
         lit = np.where(end, max(0.0, self.sun_behind), np.where(side != self.sun, 0.9, 0.05)).astype(np.float32)
         level = self.ambient + self.direct * lit
-        texture = _noise()[1][
-            (y * 26).astype(np.int32) & (TILE - 1), ((along * 26).astype(np.int32) + order * 77) & (TILE - 1)
-        ]
+        texture = _sample(_noise()[1], (y * 26).astype(np.intp), (along * 26).astype(np.intp) + order * 77)
         rough = np.where(style == HEDGE, np.float32(1.8), np.float32(0.5)) * (20 / (20 + z))
         shade = (256 + texture * rough) * level
         packed[first:last, seen] = np.where(inside, colours, part)
@@ -586,64 +619,71 @@ class Scene:
         depth[first:last, seen] = np.where(inside_light, z, depth[first:last, seen])
 
     @functools.cached_property
-    def _pane_table(self) -> Array:
+    def _panes(self) -> Array:
         table = np.tile(np.arange(16, dtype=np.uint8), (256, 1))
         kinds = np.array([self.dice.pick((GLASS, GLASS, CURTAIN, SHINE)) for _ in range(64)], np.uint8)
         table[:, GLASS] = np.tile(kinds, 4)
         return table.reshape(-1)
 
-    def _panes(self) -> Array:
-        return self._pane_table
-
     def _lit(self, packed: Array, light: Array, depth: Array) -> Array:
-        """Light, wet reflections and haze on the packed surfaces."""
+        """Light, haze and wet reflections on the packed surfaces, channel by channel."""
         pixels = packed.view(np.uint8).reshape(self.H, self.W, 4)
-        colour = pixels[..., :3] * (light * np.float32(1 / 256))[..., None]
-        if self.wet:
-            self._mirror(colour, pixels[..., 3])
-        share = (depth / (depth + np.float32(self.haze)))[..., None]
-        colour += (np.array(self.mist, np.float32) - colour) * share
-        pixels[..., :3] = colour.clip(0, 255)
+        mirror = self._mirror(pixels[..., 3]) if self.wet else None
+        share = depth / (depth + np.float32(self.haze))
+        gain = light * (1 - share) * np.float32(1 / 256)
+        for k in range(3):
+            channel = pixels[..., k] * gain + share * np.float32(self.mist[k])
+            if mirror is not None:
+                top, source, strength = mirror
+                channel[top:] += (channel.take(source) - channel[top:]) * strength
+            pixels[..., k] = channel.clip(0, 255)
         return packed
 
-    def _mirror(self, colour: Array, labels: Array) -> None:
-        """A wet road shows what stands behind it, upside down and rippled."""
-        order, z, _, _ = self._layers[0]
-        foot = (self.v0 + self.focal * self.eye / np.minimum(z, np.float32(400))).astype(np.int32)
+    def _mirror(self, labels: Array) -> tuple[int, Array, Array]:
+        """A wet road shows what stands behind it, upside down and rippled: from which row, which pixels, how strongly."""
+        foot = (self.v0 + self.focal * self.eye / np.minimum(self.backdrop, np.float32(400))).astype(np.intp)
         top = min(max(int(self.v0) + 1, 0), self.H)
-        rows = np.arange(top, self.H)[:, None]
-        ripple = _noise()[1][rows & (TILE - 1), np.arange(self.W) & (TILE - 1)] >> 4
-        source = (2 * foot - rows + ripple).clip(0, self.H - 1)
-        strength = (labels[top:] == ROAD) * np.float32(self.dice(0.25, 0.55))
-        below = colour[top:]
-        below += (colour[source, np.arange(self.W)] - below) * strength[..., None]
+        rows, columns = np.arange(top, self.H)[:, None], np.arange(self.W)
+        ripple = _sample(_noise()[1], rows, columns) >> 4
+        source = (2 * foot - rows + ripple).clip(0, self.H - 1) * self.W + columns
+        return top, source, (labels[top:] == ROAD) * np.float32(self.dice(0.25, 0.55))
 
     # things that stand on the ground, far to near
 
-    def _populate(self) -> None:
-        things: list[tuple[float, Callable[[], None]]] = []
-        for add in (self._plan_trees, self._plan_poles, self._plan_cars, self._plan_people, self._plan_clutter):
-            add(things)
-        things.sort(key=lambda thing: -thing[0])
-        for _, paint in things:
-            paint()
+    def _plan(self) -> list[tuple[float, Callable[[], None]]]:
+        """Everything to paint, as (depth, painter), far to near; notes the shadows it will cast."""
+        self.things: list[tuple[float, Callable[[], None]]] = []
+        self.shadows: list[tuple[float, float, float, float, float]] = []  # x, z, half width, half depth, what is left
+        for plan in (self._plan_trees, self._plan_poles, self._plan_cars, self._plan_people, self._plan_clutter):
+            plan()
+        return sorted(self.things, key=lambda thing: -thing[0])
 
-    def _plan_trees(self, things: list[Any]) -> None:
+    def _put(self, z: float, painter: Callable[..., None], x: float, *rest: Any) -> None:
+        self.things.append((z, functools.partial(painter, x, z, *rest)))
+
+    def _shadow(self, x: float, z: float, wide: float, deep: float, tall: float) -> None:
+        """Contact shadow, and in sunshine a longer one away from the sun."""
+        self.shadows.append((x, z, wide * 1.1, deep * 1.05, 0.55))
+        if self.direct > 0.2:
+            reach = min(tall * self.sun_reach, 6) / 2
+            self.shadows.append((x - self.sun * reach, z + reach * self.sun_shear * 0.5, wide + reach, deep, 0.68))
+
+    def _plan_trees(self) -> None:
         dice = self.dice
-        bare = dice.chance(0.35)
+        bare = dice.chance(0.3)
         for side in (-1, 1):
-            if dice.chance(0.55):
+            if dice.chance(0.9 if self.green[side > 0] else 0.58):
                 front, kerb = self.fronts[side > 0], self.kerbs[side > 0]
                 x = front + side * dice(0.5, 4) if dice.chance(0.6) else kerb + side * dice(0.5, 1)
-                z, step, tall = dice(5, 20), dice(6, 14), dice(5, 11)
-                for _ in range(1 + dice.below(5)):
-                    paint = functools.partial(self.tree, x + dice(-0.5, 0.5), z, tall * dice(0.8, 1.2), bare)
-                    things.append((z, paint))
+                z, step, tall = dice(5, 20), dice(5, 13), dice(5, 12)
+                for _ in range(1 + dice.below(6)):
+                    self._put(z, self.tree, x + dice(-0.5, 0.5), tall * dice(0.8, 1.2), bare)
+                    if z < 40:
+                        self._shadow(x, z, tall * 0.25, tall * 0.2, tall)
                     z += step * dice(0.8, 1.3)
         for side, start, stop in self.gaps[:3]:
             if start > 6 and dice.chance(0.5):
-                x = self.fronts[side > 0] + side * dice(2, 5)
-                things.append((stop, functools.partial(self.tree, x, stop, dice(5, 10), bare)))
+                self._put(stop, self.tree, self.fronts[side > 0] + side * dice(2, 5), dice(5, 10), bare)
 
     def tree(self, x: float, z: float, tall: float, bare: bool) -> None:
         dice = self.dice
@@ -675,37 +715,39 @@ class Scene:
         patch = Image.fromarray(table[texels], "RGBA")
         self.image.paste(patch, (x0, y0), Image.fromarray((texels > 0).view(np.uint8) * np.uint8(255)))
 
-    def _plan_poles(self, things: list[Any]) -> None:
+    def _plan_poles(self) -> None:
         dice = self.dice
         for side in (-1, 1):
-            if dice.chance(0.8):
-                x, z, step = self.kerbs[side > 0] + side * dice(0.3, 0.8), dice(4, 18), dice(12, 28)
+            kerb = self.kerbs[side > 0]
+            if dice.chance(0.65):
+                x, z, step = kerb + side * dice(0.3, 0.8), dice(7, 22), dice(16, 32)
+                style = dice(5, 9), dice.near(dice.pick(METALS)), dice(-1, 1.8)
                 for _ in range(1 + dice.below(4)):
-                    things.append((z, functools.partial(self.lamp, x, z, side)))
+                    self._put(z, self.lamp, x, side, *style)
                     z += step
-            for _ in range(dice.below(4)):
-                z = dice(4, 30)
-                x = self.kerbs[side > 0] + side * dice(0.3, 0.9)
-                things.append((z, functools.partial(self.traffic_light if dice.chance(0.3) else self.sign, x, z)))
             for _ in range(dice.below(3)):
-                z = dice(5, 25)
-                things.append((z, functools.partial(self.board, self.fronts[side > 0] - side * 0.5, z)))
+                painter = self.traffic_light if dice.chance(0.3) else self.sign
+                self._put(dice(7, 32), painter, kerb + side * dice(0.3, 0.9))
+            for wall in self.walls:  # on a front that is there
+                if wall[0] == side and wall[4] > 3.5 and 6 < wall[2] < 30 and dice.chance(0.3):
+                    self._put(wall[2] + dice(0, 2), self.board, side * (wall[1] - 0.4))
 
-    def lamp(self, x: float, z: float, side: int) -> None:
-        dice = self.dice
-        tall = dice(4.5, 8.5)
-        ink = self._light(z, dice.near(dice.pick(((110, 114, 112), (60, 64, 66), (170, 172, 168), (84, 96, 84)))), POLE)
-        self.upright(x - 0.08, x + 0.08, 0, tall, z, ink)
-        self.upright(x - 0.13, x + 0.13, 0, 1.2, z, ink)
-        if dice.chance(0.7):
-            tip = x - side * dice(0.8, 1.8)
-            self.draw.line([self.at(x, tall, z), self.at(tip, tall + 0.3, z)], fill=ink, width=max(1, int(self.focal * 0.09 / z)))
-            self.upright(min(tip, tip + 0.5), max(tip, tip + 0.5), tall + 0.2, tall + 0.4, z, ink)
+    def lamp(self, x: float, z: float, side: int, tall: float, colour: Colour, arm: float) -> None:
+        ink = self._light(z, colour, POLE)
+        self.upright(x - 0.055, x + 0.055, 0, tall, z, ink)
+        self.upright(x - 0.09, x + 0.09, 0, 1.1, z, ink)
+        if arm > 0:
+            tip = x - side * arm
+            width = max(1, int(self.focal * 0.07 / z))
+            self.draw.line([self.at(x, tall, z), self.at(tip, tall + 0.3, z)], fill=ink, width=width)
+            self.upright(min(tip, tip + 0.5), max(tip, tip + 0.5), tall + 0.2, tall + 0.38, z, ink)
+        else:
+            self.upright(x - 0.22, x + 0.22, tall, tall + 0.45, z, self._light(z, (214, 210, 196), POLE))
 
     def sign(self, x: float, z: float) -> None:
         dice = self.dice
         y, size = dice(2.0, 2.7), dice(0.3, 0.45)
-        self.upright(x - 0.05, x + 0.05, 0, y + size, z, self._light(z, (130, 132, 130), POLE))
+        self.upright(x - 0.035, x + 0.035, 0, y + size, z, self._light(z, dice.pick(METALS), POLE))
         rim, plate = dice.pick((((190, 30, 36), (236, 236, 232)), ((30, 70, 150), (40, 84, 170)), ((236, 190, 50), (30, 30, 30)),
                                 ((200, 200, 196), (84, 86, 84)), ((200, 60, 40), (60, 90, 160))))  # fmt: skip
         shape = dice.below(3)
@@ -720,8 +762,8 @@ class Scene:
 
     def traffic_light(self, x: float, z: float) -> None:
         dice = self.dice
-        self.upright(x - 0.07, x + 0.07, 0, 2.6, z, self._light(z, (70, 72, 72), POLE))
-        self.upright(x - 0.3, x + 0.3, 2.1, 3.5, z, self._light(z, (30, 32, 32), SIGN))
+        self.upright(x - 0.055, x + 0.055, 0, 2.6, z, self._light(z, dice.pick(METALS), POLE))
+        self.upright(x - 0.24, x + 0.24, 2.1, 3.5, z, self._light(z, (30, 32, 32), SIGN))
         on = dice.below(3)
         for k, colour in enumerate(((60, 200, 120), (240, 170, 40), (240, 50, 40))):
             glow = colour if k == on else (50, 46, 44)
@@ -738,33 +780,39 @@ class Scene:
         ink = self._light(z, dice.near(dice.pick(PAINTWORK), 60), SIGN)
         self.upright(x - wide * 0.7, x + wide * 0.7, y - tall * 0.3, y + tall * 0.3, z, ink)
 
-    def _plan_cars(self, things: list[Any]) -> None:
+    def _plan_cars(self) -> None:
         dice = self.dice
         for side in (-1, 1):
-            kerb = self.kerbs[side > 0]
+            kerb, away = self.kerbs[side > 0], side == self.drives
             if dice.chance(0.5):
                 z = dice(2.5, 20)
                 for _ in range(1 + dice.below(5)):
                     x = kerb - side * dice(1.0, 1.25)
                     if abs(x) > 1.5 or z > 12:
-                        things.append((z, functools.partial(self.car, x, z, side == self.drives)))
-                    z += dice(4.9, 8)
+                        self._car(x, z, away)
+                    z += dice(5.2, 8)
             if dice.chance(0.6):
                 lane = (self.kerbs[0] + self.kerbs[1]) / 2 + side * (self.kerbs[1] - self.kerbs[0]) * 0.22
-                z = dice(7, 45)
-                things.append((z, functools.partial(self.car, lane, z, side == self.drives)))
-        if dice.chance(0.14):
-            z = dice(9, 24)
-            things.append((z, functools.partial(self.car_across, dice(-6, 6), z)))
+                self._car(lane, dice(7, 45), away)
+        if dice.chance(0.16):
+            x, z = dice(*self.kerbs), dice(10, 26)
+            self._put(z, self.car_across, x)
+            self._shadow(x, z + 0.8, 2.1, 0.9, 1.2)
 
-    def car(self, x: float, z: float, away: bool) -> None:
-        """A car, van or bus along the road, seen from behind (away) or from the front, and from its inner side."""
+    def _car(self, x: float, z: float, away: bool) -> None:
+        """A car, seldom a van or a bus: half width, waist, height and length in metres."""
+        dice, kind = self.dice, self.dice()
+        build = 0.88, 0.92, dice(1.38, 1.6), dice(3.7, 4.6)
+        if kind > 0.88 and z > 6:
+            build = 0.98, 1.1, dice(1.9, 2.4), dice(4.6, 5.4)
+        if kind > 0.97 and z > 14:
+            build = 1.2, 1.2, 3.1, 9.0
+        self._put(z, self.car, x, away, *build)
+        self._shadow(x, z + build[3] / 2, build[0], build[3] / 2, build[2])
+
+    def car(self, x: float, z: float, away: bool, wide: float, waist: float, tall: float, long: float) -> None:
+        """A vehicle along the road, seen from behind (away) or from the front, and from its inner side."""
         dice = self.dice
-        kind = dice()
-        wide, waist, tall, long = (
-            (0.88, 0.92, dice(1.38, 1.6), dice(3.7, 4.6)) if kind < 0.84
-            else (0.98, 1.1, dice(1.9, 2.4), dice(4.6, 5.6)) if kind < 0.96 else (1.2, 1.2, 3.1, 9.0)
-        )  # fmt: skip
         paint, glass = dice.near(dice.pick(PAINTWORK), 20), _mixed((36, 40, 46), self.sky_low, dice(0.05, 0.4))
         x0, x1, back = x - wide, x + wide, z + long
         side = x1 if x < -0.5 * wide else x0
@@ -773,8 +821,9 @@ class Scene:
         ink = functools.partial(self._light, z)
         body, flank, roof = ink(paint, CAR, 0.92), ink(paint, CAR, 0.8 * sun), ink(paint, CAR, 1.2)
         dark, pane = ink((22, 22, 24), CAR), ink(glass, CAR)
-        self.face([(x0, 0, z - 0.1), (x1, 0, z - 0.1), (x1, 0, back), (x0, 0, back)], ink((34, 34, 36), CAR if z < 9 else ROAD))
-        boxy = kind >= 0.84
+        under = [(x0 + 0.1, 0.02, z + 0.3), (x1 - 0.1, 0.02, z + 0.3), (x1 - 0.1, 0.02, back), (x0 + 0.1, 0.02, back)]
+        self.face(under, ink((24, 24, 26), ROAD))
+        boxy = tall > 1.7
         fore, aft = (0.1, 0.1) if boxy else (0.55, 1.0) if away else (1.25, 0.3)
         rake = 0.1 if boxy else 0.5
         trim = 0.12 if not boxy else 0.03
@@ -814,7 +863,6 @@ class Scene:
         paint, glass = dice.near(dice.pick(PAINTWORK), 20), _mixed((36, 40, 46), self.sky_low, 0.25)
         ink = functools.partial(self._light, z)
         hull = ((-2.1, 0.3), (-2.15, 0.75), (-1.9, 0.95), (-1.5, 1.0), (-0.8, 1.42), (0.6, 1.42), (1.2, 0.98), (2.05, 0.82), (2.15, 0.3))
-        self.face([(x - 2.1, 0, z), (x + 2.1, 0, z), (x + 2.1, 0.05, z + 1.6), (x - 2.1, 0.05, z + 1.6)], ink((34, 34, 36), CAR))
         self.face([(x + way * dx, y, z) for dx, y in hull], ink(paint, CAR))
         self.face([(x + way * dx, y, z) for dx, y in ((-1.3, 1.0), (-0.75, 1.34), (-0.15, 1.34), (-0.15, 1.0))], ink(glass, CAR))
         self.face([(x + way * dx, y, z) for dx, y in ((-0.05, 1.0), (-0.05, 1.34), (0.55, 1.34), (1.05, 1.0))], ink(glass, CAR))
@@ -824,21 +872,21 @@ class Scene:
                 box = [*self.at(wheel - radius, 0.33 + radius, z), *self.at(wheel + radius, 0.33 - radius, z)]
                 self.draw.ellipse(box, fill=ink(colour, CAR))
 
-    def _plan_people(self, things: list[Any]) -> None:
+    def _plan_people(self) -> None:
         dice = self.dice
         for side in (-1, 1):
-            for _ in range(dice.below(5)):
-                z = dice(5, 26)
-                x = self.kerbs[side > 0] + side * dice(0.3, max(0.6, self.paths[side > 0] - 0.3))
-                things.append((z, functools.partial(self.pedestrian, x, z)))
-        if dice.chance(0.15):
-            z = dice(6, 22)
-            things.append((z, functools.partial(self.pedestrian, dice(*self.kerbs), z)))
-        if dice.chance(0.4):
-            z = dice(5, 20)
-            edge = dice.pick((-1, 1))
-            x = self.kerbs[edge > 0] - edge * dice(0.5, 2.0)
-            things.append((z, functools.partial(self.bicyclist, x, z)))
+            for _ in range(dice.below(4)):
+                place = self.kerbs[side > 0] + side * dice(0.3, max(0.6, self.paths[side > 0] - 0.3))
+                self._person(self.pedestrian, place, dice(6, 32))
+        if dice.chance(0.18):
+            self._person(self.pedestrian, dice(*self.kerbs), dice(7, 24))
+        if dice.chance(0.45):
+            side = dice.pick((-1, 1))
+            self._person(self.bicyclist, self.kerbs[side > 0] - side * dice(0.5, 2.2), dice(5, 20))
+
+    def _person(self, painter: Callable[..., None], x: float, z: float) -> None:
+        self._put(z, painter, x)
+        self._shadow(x, z, 0.22, 0.2, 1.3)
 
     def pedestrian(self, x: float, z: float) -> None:
         dice = self.dice
@@ -851,12 +899,15 @@ class Scene:
 
         for way in (-1, 1):
             foot = way * stride
-            part(((-0.12, 0.9), (0.12, 0.9), (foot + 0.1, 0), (foot - 0.08, 0)), legs)
-        part(((-0.2, 1.45), (0.2, 1.45), (0.22, 0.85), (-0.22, 0.85)), coat)
-        part(((-0.2, 1.42), (-0.28 - stride / 2, 0.85), (-0.18, 0.85)), coat)
-        part(((0.2, 1.42), (0.28 + stride / 2, 0.85), (0.18, 0.85)), coat)
-        self.upright(x - 0.1 * size, x + 0.1 * size, 1.45 * size, 1.74 * size, z, skin)
-        self.upright(x - 0.1 * size, x + 0.1 * size, 1.64 * size, 1.76 * size, z, ink(dice.pick(((40, 32, 28), (120, 96, 60), (70, 70, 74)))))
+            part(((way * 0.05 - 0.08, 0.9), (way * 0.05 + 0.08, 0.9), (foot + 0.06, 0), (foot - 0.06, 0)), legs)
+        part(((-0.09, 1.5), (0.09, 1.5), (0.2, 1.42), (0.16, 1.1), (0.19, 0.82), (-0.19, 0.82), (-0.16, 1.1), (-0.2, 1.42)), coat)
+        for way in (-1, 1):
+            part(((way * 0.2, 1.42), (way * 0.14, 1.38), (way * (0.2 + stride / 2), 0.82), (way * (0.27 + stride / 2), 0.84)), coat)
+        for low, high, wide, colour in (
+            (1.48, 1.74, 0.09, skin), (1.6, 1.77, 0.1, ink(dice.pick(((40, 32, 28), (120, 96, 60), (70, 70, 74))))),
+        ):  # fmt: skip
+            box = [*self.at(x - wide * size, high * size, z), *self.at(x + wide * size, low * size, z)]
+            self.draw.ellipse(box, fill=colour)
         if dice.chance(0.3):
             self.upright(x + 0.2 * size, x + 0.42 * size, 0.6 * size, 0.95 * size, z, ink(dice.near(dice.pick(PAINTWORK))))
 
@@ -888,19 +939,19 @@ class Scene:
         self.upright(x + shift - 0.1, x + shift + 0.1, 1.45, 1.7, z, skin)
         self.upright(x + shift - 0.12, x + shift + 0.12, 1.62, 1.76, z, ink(dice.near(dice.pick(PAINTWORK), 40)))
 
-    def _plan_clutter(self, things: list[Any]) -> None:
+    def _plan_clutter(self) -> None:
         """Bins and boxes nobody labelled, and bollards (poles)."""
         dice = self.dice
         for side in (-1, 1):
             for _ in range(dice.below(3)):
-                z, x = dice(4, 18), self.fronts[side > 0] - side * dice(0.3, 1.2)
-                things.append((z, functools.partial(self.bin, x, z)))
+                self._put(dice(5, 20), self.bin, self.fronts[side > 0] - side * dice(0.3, 1.2))
             if dice.chance(0.2):
-                start, step = dice(4, 9), dice(1.6, 3)
+                start, step = dice(5, 10), dice(1.6, 3)
                 for k in range(4):
-                    x, z = self.kerbs[side > 0] + side * 0.4, start + k * step
-                    ink = self._light(z, (60, 60, 62), POLE)
-                    things.append((z, functools.partial(self.upright, x - 0.08, x + 0.08, 0, 1.0, z, ink)))
+                    self._put(start + k * step, self.bollard, self.kerbs[side > 0] + side * 0.4)
+
+    def bollard(self, x: float, z: float) -> None:
+        self.upright(x - 0.07, x + 0.07, 0, 0.95, z, self._light(z, (60, 60, 62), POLE))
 
     def bin(self, x: float, z: float) -> None:
         dice = self.dice
@@ -923,25 +974,24 @@ class Scene:
     def _develop(self) -> None:
         """Lens, sensor and annotator: blur, exposure and grain on the picture, void along some outlines."""
         dice = self.dice
-        pixels = np.array(self.image)
-        labels = np.ascontiguousarray(pixels[..., 3])
-        picture = pixels[..., :3].astype(np.int16)
-        if dice.chance(0.75):
-            picture[:, 1:-1] = (picture[:, :-2] + 2 * picture[:, 1:-1] + picture[:, 2:]) >> 2
-            picture[1:-1] = (picture[:-2] + 2 * picture[1:-1] + picture[2:]) >> 2
-        oy, ox = dice.below(TILE), dice.below(TILE)
-        rows = (np.arange(self.H) + oy)[:, None] & (TILE - 1)
-        cols = (np.arange(self.W) + ox) & (TILE - 1)
-        grain = _noise()[0][rows, cols]
-        strength = int(dice(4, 26) * (1.5 if self.weather in ("dusk", "rain") else 1))
-        picture += ((grain * np.int16(strength)) >> 7)[..., None]
+        pixels = np.asarray(self.image)
+        blurred = dice.chance(0.7)
+        rows = np.arange(self.H)[:, None] + dice.below(TILE)
+        cols = np.arange(self.W) + dice.below(TILE)
+        strength = int(dice(4, 24) * (1.4 if self.weather in ("dusk", "rain") else 1))
+        grain = (_sample(_noise()[0], rows, cols) * np.int16(strength)) >> 7
         gain, lift = dice(0.85, 1.2), dice(-14, 12)
-        steps = np.arange(256, dtype=np.float64)
+        steps = np.arange(-64, 320).clip(0, 255)  # the grain stays within 64 grey levels
         curve = steps * (1.12 - steps * (0.12 / 255)) * gain + lift
-        tables = [(curve * tone).clip(0, 255).astype(np.uint8) for tone in self.tint]
-        picture = picture.clip(0, 255)
-        self.picture = np.stack([tables[k][picture[..., k]] for k in range(3)], axis=-1)
-        self.labels = self._outlined(labels)
+        self.picture = np.empty((self.H, self.W, 3), np.uint8)
+        for k, tone in enumerate(self.tint):
+            channel = pixels[..., k].astype(np.int16)
+            if blurred:
+                channel[:, 1:-1] = (channel[:, :-2] + 2 * channel[:, 1:-1] + channel[:, 2:]) >> 2
+                channel[1:-1] = (channel[:-2] + 2 * channel[1:-1] + channel[2:]) >> 2
+            channel += grain
+            self.picture[..., k] = (curve * tone).clip(0, 255).astype(np.uint8).take(channel + 64)
+        self.labels = self._outlined(np.ascontiguousarray(pixels[..., 3]))
 
     def _outlined(self, labels: Array) -> Array:
         dice, clouds = self.dice, _noise()[2]
