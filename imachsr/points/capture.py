@@ -1,0 +1,166 @@
+"""Hooks that hand out the features of points, each as it was at its point."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from .point import Point
+
+
+class Store:
+    """What one capture holds between a forward pass and `read`. A copy of it starts empty."""
+
+    def __init__(self) -> None:
+        self.tensors: dict[str, tuple[Tensor, int]] = {}
+        self.calls: dict[str, int] = {}
+        self.open = False
+        self.differentiable = False
+
+    def __getstate__(self) -> dict[str, Any]:
+        return vars(Store())
+
+
+class Opens:
+    """Before the network runs: forget the last pass, count calls anew."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+
+    def __call__(self, module: nn.Module, args: Any) -> None:
+        self.store.tensors.clear()
+        self.store.calls.clear()
+        self.store.open = True
+        self.store.differentiable = torch.is_grad_enabled()
+
+
+class Closes:
+    """After the network ran: calls outside its forward pass (recomputed activations) count for nothing."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+
+    def __call__(self, module: nn.Module, args: Any, output: Any) -> None:
+        self.store.open = False
+
+
+class Keeps:
+    """After a module ran: keep the tensors that are points."""
+
+    def __init__(self, store: Store, path: str, points: Sequence[Point]) -> None:
+        self.store, self.path, self.points = store, path, tuple(points)
+
+    def __call__(self, module: nn.Module, args: Any, output: Any) -> None:
+        store = self.store
+        if not store.open:
+            return
+        number = store.calls.get(self.path, 0) + 1
+        store.calls[self.path] = number
+        for point in self.points:
+            if point.call != number:
+                continue
+            if store.differentiable and not torch.is_grad_enabled():
+                raise RuntimeError(
+                    f"got point {point.name!r} inside a part that runs without gradients; a loss there teaches nothing; "
+                    "use checkpoint(..., use_reentrant=False), or choose points outside of it"
+                )
+            tensor = _entry(output, point.key)
+            tensor = tensor.clone() if point.overwritten else tensor
+            store.tensors[point.name] = tensor, _version(tensor)
+
+
+def _entry(output: Any, key: str) -> Any:
+    for step in key[1:-1].split("][") if key else ():
+        if isinstance(output, (tuple, list)):
+            output = output[int(step)]
+        else:
+            output = output[step] if isinstance(output, dict) else getattr(output, step)
+    return output
+
+
+def _version(tensor: Tensor) -> int:
+    return -1 if torch.compiler.is_compiling() or tensor.is_inference() else tensor._version
+
+
+class Capture:
+    """Captures the features of points on every forward pass of a network, until removed.
+
+    It adds forward hooks and nothing else: no module, parameter or buffer. A deep copy of network and capture together
+    captures for itself.
+
+    Args:
+        network: the one the points were found in.
+        points: from `choose_points`.
+
+    Raises:
+        ValueError: points of another network, or a compiled network.
+
+    >>> import torch, imachsr
+    >>> network = nn.Sequential(nn.Conv2d(3, 8, 3, 2, 1), nn.ReLU(), nn.Conv2d(8, 2, 1))
+    >>> points = imachsr.choose_points(imachsr.find_points(network, torch.zeros(2, 3, 8, 8)), 1)
+    >>> capture = Capture(network, points)
+    >>> logits = network(torch.zeros(2, 3, 8, 8))
+    >>> [features.shape for features in capture.read()]
+    [torch.Size([2, 8, 4, 4])]
+    >>> capture.remove()
+    """
+
+    def __init__(self, network: nn.Module, points: Sequence[Point]) -> None:
+        if hasattr(network, "_orig_mod"):
+            raise ValueError(
+                "got a compiled network; hooks added after compiling capture nothing; "
+                "attach to the network itself and compile what holds both"
+            )
+        self.points = tuple(points)
+        self.store = Store()
+        modules = dict(network.named_modules())
+        for point in self.points:
+            if point.path not in modules:
+                raise ValueError(
+                    f"got point {point.name!r}; this network has no module {point.path!r}; "
+                    "find the points in the network they are attached to"
+                )
+        self.handles = (
+            [
+                network.register_forward_pre_hook(Opens(self.store)),
+                network.register_forward_hook(Closes(self.store)),
+            ]
+            if self.points
+            else []
+        )
+        for path in dict.fromkeys(point.path for point in self.points):
+            keeps = Keeps(self.store, path, [point for point in self.points if point.path == path])
+            self.handles.append(modules[path].register_forward_hook(keeps))
+
+    def read(self) -> list[Tensor]:
+        """Features (B, C, h, w) of each point from the last forward pass of the network; they can be read once.
+
+        Raises:
+            RuntimeError: a point that did not fire, or whose tensor was changed in place after it.
+        """
+        features = []
+        for point in self.points:
+            if point.name not in self.store.tensors:
+                raise RuntimeError(
+                    f"got no features at point {point.name!r}; every point must fire in the network's forward pass; "
+                    "run the network before reading, in the mode and with the kind of inputs it was recorded with"
+                )
+            tensor, version = self.store.tensors[point.name]
+            if version >= 0 and not torch.compiler.is_compiling() and tensor._version != version:
+                raise RuntimeError(
+                    f"got features at point {point.name!r} that were changed in place after it; in the recorded mode "
+                    "they were not; call find_points again in the mode (train or eval) the network now runs in"
+                )
+            features.append(point.features(tensor))
+        self.store.tensors.clear()
+        return features
+
+    def remove(self) -> None:
+        """Takes every hook away and forgets what was captured."""
+        for handle in self.handles:
+            handle.remove()
+        self.handles.clear()
+        self.store.tensors.clear()

@@ -1,0 +1,129 @@
+"""Which of the points to supervise."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from difflib import get_close_matches
+from math import log2
+
+from .point import Point
+
+NEAR = ("spread", "input", "center", "output")
+
+
+def choose_points(
+    points: Sequence[Point],
+    count: int | str,
+    *,
+    near: str = "spread",
+    distance: int | None = None,
+    rules: Sequence[str] | str | None = None,
+    names: Sequence[str] | None = None,
+) -> tuple[Point, ...]:
+    """Distinct points in order of depth, the same ones on every machine.
+
+    The *base* is the block sequence: major-block outputs by depth, other points only where those run out.
+
+    Args:
+        points: from `find_points`.
+        count: M, or "log" for round(log2(number of bases)), at least one.
+        near: "input", "center" or "output" fix which row of `count` steps is taken; "spread" is evenly over depth.
+        distance: bases from one chosen point to the next (every `distance`-th one); one base by default.
+        rules: only points that meet one of these transition rules.
+        names: only these points; as many names as `count` fix the choice.
+
+    Raises:
+        ValueError: unknown words, or fewer points than asked.
+
+    >>> import torch, imachsr
+    >>> network = torch.nn.Sequential(*(torch.nn.Conv2d(3, 3, 1) for _ in range(6)))
+    >>> points = imachsr.find_points(network, torch.zeros(2, 3, 4, 4))
+    >>> [point.name for point in imachsr.choose_points(points, 2, near="output", distance=2)]
+    ['2', '4']
+    """
+    if near not in NEAR:
+        raise ValueError(f"got near={near!r}; a position is one of {NEAR}; choose one of them")
+    if distance is not None and distance < 1:
+        raise ValueError(f"got distance={distance}; points lie a positive number of bases apart; give 1 or more")
+    candidates = _narrowed(points, rules, names)
+    blocks = [point for point in candidates if point.block >= 0 and _extended(point)]
+    if count == "log":
+        count = max(1, round(log2(max(len(blocks), 1))))
+    if not isinstance(count, int) or count < 1:
+        raise ValueError(f'got count={count!r}; it is a number of points or "log"; give 1 or more')
+    step = distance or 1
+    base = _base(candidates, blocks, (count - 1) * step + 1)
+    if len(base) < (count - 1) * step + 1:
+        raise ValueError(_too_few(count, step, points, candidates))
+    if near == "spread":
+        return tuple(_spread(base[::step], count))
+    start = {"input": 0, "center": (len(base) - (count - 1) * step - 1) // 2, "output": -1 - (count - 1) * step}[near]
+    return tuple(base[start:][::step][:count])
+
+
+def _narrowed(points: Sequence[Point], rules: Sequence[str] | str | None, names: Sequence[str] | None) -> list[Point]:
+    chosen = list(points)
+    if rules is not None:
+        wanted = {rules} if isinstance(rules, str) else set(rules)
+        unknown = wanted - set(RULES)
+        if unknown:
+            raise ValueError(f"got rule {sorted(unknown)[0]!r}; the rules are {(*RULES,)}; use these words")
+        chosen = [point for point in chosen if wanted & set(point.rules)]
+    if names is not None:
+        known = {name: point.name for point in points for name in (point.name, *point.aliases)}
+        for name in names:
+            if name not in known:
+                close = get_close_matches(name, known, 3) or list(known)[:3]
+                raise ValueError(f"got point {name!r}; this network has none of that name; did you mean {close}?")
+        wanted = {known[name] for name in names}
+        chosen = [point for point in chosen if point.name in wanted]
+    return chosen
+
+
+def _extended(point: Point) -> bool:
+    """Whether it has places and channels to tell apart."""
+    return point.size != (1, 1) and point.channels > 1
+
+
+def _base(candidates: list[Point], blocks: list[Point], needed: int) -> list[Point]:
+    """The blocks by depth, filled up from the other points, those with places and channels before those without."""
+    base = list(blocks)
+    rest = [point for point in candidates if point not in base]
+    for group in ([p for p in rest if _extended(p)], [p for p in rest if not _extended(p)]):
+        missing = min(needed - len(base), len(group))
+        if missing > 0:
+            base += _spread(group, missing)
+    return sorted(base, key=lambda point: (point.depth, candidates.index(point)))
+
+
+def _spread(points: Sequence[Point], count: int) -> list[Point]:
+    """Of points by depth, `count` distinct ones nearest to the depths 1/(count+1), 2/(count+1), ..."""
+    chosen: list[Point] = []
+    start = 0
+    for m in range(1, count + 1):
+        stop = len(points) - (count - m)
+        best = min(range(start, stop), key=lambda i: abs(points[i].depth - m / (count + 1)))
+        chosen.append(points[best])
+        start = best + 1
+    return chosen
+
+
+def _too_few(count: int, step: int, points: Sequence[Point], candidates: Sequence[Point]) -> str:
+    needed = (count - 1) * step + 1
+    asked = f"{count} points" + (f" {step} bases apart, which takes {needed}" if step > 1 else "")
+    relax = [*(["distance"] if step > 1 else []), *(["rules or names"] if len(candidates) < len(points) else [])]
+    return (
+        f"got a wish for {asked}; {len(candidates)} of the network's {len(points)} points can be chosen; "
+        f"lower count{''.join(f', or relax {word}' for word in relax)}"
+    )
+
+
+RULES = {
+    "downsampling": "before or after the resolution falls",
+    "blocks": "between major blocks: stages, transformer layers",
+    "bottleneck": "where features are compressed",
+    "attention": "before or after attention",
+    "skip": "skip connections of encoder-decoders",
+    "activation": "at activation changes and normalization",
+    "fusion": "where branches are fused",
+}

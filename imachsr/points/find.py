@@ -1,0 +1,118 @@
+"""Every tensor that a hook can reach on the way from input to output."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import nn
+
+from .blocks import block_sequence
+from .graph import Graph
+from .layout import Layout, layout_of
+from .point import Point, Points
+from .record import Call, Recording, record
+from .rules import judge
+
+
+def find_points(network: nn.Module, *inputs: Any, **kwargs: Any) -> Points:
+    """Records one forward pass and returns every intermediate point by depth, with the transition rules it meets.
+
+    It is recorded in the mode the network is in: call it in train mode for training. The network is left as it is.
+
+    Args:
+        network: any module.
+        inputs: what the network is called with: images (B, 3, H, W), or several tensors.
+        kwargs: named inputs of the network.
+
+    Returns:
+        The points in order of depth; `print` shows the table, `to_dataframe()` gives it to pandas.
+
+    Raises:
+        ValueError: a compiled network, or one with weights yet to be shaped.
+
+    >>> import torch
+    >>> network = nn.Sequential(nn.Conv2d(3, 8, 3, 2, 1), nn.ReLU(inplace=True), nn.Conv2d(8, 2, 1))
+    >>> [point.name for point in find_points(network, torch.zeros(2, 3, 8, 8))]
+    ['0', '1']
+    """
+    _refuse(network)
+    recording = record(network, inputs, kwargs)
+    graph = Graph(recording)
+    blocks = block_sequence(graph)
+    points, left_out = [], {}
+    for value, names in sorted(_names(graph).items(), key=lambda item: recording.values[item[0]].maker):
+        layout = layout_of(recording.values[value].axes, recording.values[value].shape)
+        if isinstance(layout, str):
+            left_out[names[0][0]] = layout
+        else:
+            points.append(_point(graph, value, names, layout, blocks))
+    return Points(points, recording.how, left_out)
+
+
+def _refuse(network: nn.Module) -> None:
+    if hasattr(network, "_orig_mod"):
+        raise ValueError(
+            "got a compiled network; hooks added after compiling capture nothing; find points in the network itself "
+            "and compile the Supervised module that holds it"
+        )
+    shapeless = [name for name, weight in network.named_parameters() if nn.parameter.is_lazy(weight)]
+    if shapeless:
+        raise ValueError(
+            f"got a network whose weight {shapeless[0]!r} has no shape yet; points are recorded by shapes; "
+            "call the network once with real images before"
+        )
+
+
+Name = tuple[str, Call, str]
+
+
+def _names(graph: Graph) -> dict[int, list[Name]]:
+    """Each value on the way -> its names: a lone output before one of several, the outermost module before inner ones."""
+    found: dict[int, list[Name]] = {}
+    recording = graph.recording
+    ends = {*recording.inputs, *recording.outputs}
+    for call in recording.calls[1:]:
+        for key, value in call.outputs.items():
+            if value in graph.on_the_way and value not in ends and call.differentiable:
+                number = f"#{call.number}" if call.number > 1 else ""
+                found.setdefault(value, []).append((f"{call.path}{number}{key}", call, key))
+    for names in found.values():
+        names.sort(key=lambda name: (name[2] != "", name[1].path.count("."), name[1].number))
+    return found
+
+
+def _point(graph: Graph, value: int, names: list[Name], layout: Layout, blocks: dict[int, int]) -> Point:
+    recording = graph.recording
+    name, call, key = names[0]
+    shape = recording.values[value].shape
+    batch, channels, height, width = _sizes(layout, shape)
+    maker = recording.values[value].maker
+    return Point(
+        name=name,
+        path=call.path,
+        call=call.number,
+        key=key,
+        shape=shape,
+        layout=layout,
+        channels=channels,
+        size=(height, width),
+        depth=(maker + 1) / len(recording.operations),
+        flops=graph.flops_until(maker),
+        scale=height / _input_height(recording),
+        parameters=graph.parameters_until(maker),
+        rules=judge(graph, value),
+        block=blocks.get(value, -1),
+        overwritten=key in call.overwritten,
+        aliases=tuple(alias for alias, _, _ in names[1:]),
+    )
+
+
+def _sizes(layout: Layout, shape: tuple[int, ...]) -> tuple[int, int, int, int]:
+    import torch
+
+    return tuple(layout.features(torch.empty(shape, device="meta")).shape)  # type: ignore[return-value]
+
+
+def _input_height(recording: Recording) -> int:
+    images = [recording.values[value].shape for value in recording.inputs if len(recording.values[value].shape) == 4]
+    return images[0][2] if images else 1

@@ -1,0 +1,319 @@
+"""One forward pass written down: module calls, the tensor operations between them, and what flows where.
+
+Fake tensors are tried before real ones, so that it costs no arithmetic. Nothing of the network changes by being recorded.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves, tree_map
+from torch.utils.flop_counter import flop_registry
+
+from .axes import Axes, follow, of_input
+
+VALUELESS = ("new_", "empty", "rand", "zeros_like", "ones_like", "full_like")  # read a shape, not its values
+CUTS = ("detach", "detach_copy")  # carry values but no gradient
+
+
+@dataclass(frozen=True)
+class Value:
+    """What one tensor held between two writes.
+
+    Args:
+        shape: of the tensor.
+        axes: what its dimensions mean, None where that could not be followed.
+        maker: index of the operation that made it, -1 for network inputs.
+    """
+
+    shape: tuple[int, ...]
+    axes: Axes | None
+    maker: int
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One tensor operation on values that depend on the network's input.
+
+    Args:
+        name: ATen name without overload and trailing underscore.
+        inputs: values read.
+        outputs: values made.
+        flops: floating point operations by PyTorch's own formulas, 0 where it has none.
+        parameters: names of the parameters read.
+        call: index of the innermost module call, -1 outside.
+    """
+
+    name: str
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+    flops: int
+    parameters: frozenset[str]
+    call: int
+
+
+@dataclass
+class Call:
+    """One call of one module.
+
+    Args:
+        path: of the module, "" for the network.
+        number: 1 for its earliest call to return.
+        parent: index of the enclosing call, -1 for the network.
+        operations: the range of operations made inside.
+        inputs: values that came in.
+        outputs: key within the returned structure ("" for a lone tensor) -> value.
+        overwritten: keys of outputs that were changed in place later.
+        differentiable: whether gradients were being recorded when it returned.
+    """
+
+    path: str
+    parent: int
+    operations: range
+    number: int = 0
+    inputs: tuple[int, ...] = ()
+    outputs: dict[str, int] = field(default_factory=dict)
+    overwritten: frozenset[str] = frozenset()
+    differentiable: bool = True
+
+
+@dataclass(frozen=True)
+class Recording:
+    """A forward pass: operations in order, module calls in order of entry, and the values between them."""
+
+    values: list[Value]
+    operations: list[Operation]
+    calls: list[Call]
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+    sizes: dict[str, int]
+    how: str
+
+
+def record(network: nn.Module, inputs: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Recording:
+    """One forward pass of the network in the mode (train or eval) it is in.
+
+    Args:
+        network: left as it is: parameters, buffers, attributes, hooks, random state.
+        inputs: its positional inputs.
+        kwargs: its named inputs.
+    """
+    try:
+        return _record(network, inputs, kwargs, FakeTensorMode(allow_non_fake_inputs=True), "fake tensors")
+    except Exception as error:  # values decide the control flow, or an operation knows no fake tensors
+        reason = f"{type(error).__name__}: {error}".splitlines()[0]
+        with torch.random.fork_rng():
+            torch.manual_seed(0)
+            return _record(network, inputs, kwargs, None, f"real tensors, since {reason}")
+
+
+def _record(
+    network: nn.Module, inputs: tuple[Any, ...], kwargs: Mapping[str, Any], fake: FakeTensorMode | None, how: str
+) -> Recording:
+    def stand_in(tensor: Any) -> Any:
+        if not isinstance(tensor, Tensor):
+            return tensor
+        return fake.from_tensor(tensor) if fake else tensor.detach().clone()
+
+    with unchanged(network), fake or nullcontext():
+        weights = {name: stand_in(parameter) for name, parameter in network.named_parameters(remove_duplicate=False)}
+        state = weights | {name: stand_in(buffer) for name, buffer in network.named_buffers(remove_duplicate=False)}
+        for name in weights:
+            weights[name].requires_grad_(True) if weights[name].is_floating_point() else None
+        inputs, kwargs = tree_map(stand_in, (inputs, dict(kwargs)))
+        recorder = Recorder(weights, state, tree_leaves((inputs, kwargs)))
+        with recorder.hooks(network), torch.enable_grad(), recorder:
+            output = torch.func.functional_call(network, state, inputs, kwargs, tie_weights=True)
+        return recorder.finish(output, how)
+
+
+@contextmanager
+def unchanged(network: nn.Module) -> Iterator[None]:
+    """Afterwards, random states and the attributes of every module are what they were."""
+    kept = [(module, dict(vars(module)), _containers(module)) for module in network.modules()]
+    states = random.getstate(), np.random.get_state()
+    try:
+        with torch.random.fork_rng():
+            yield
+    finally:
+        random.setstate(states[0])
+        np.random.set_state(states[1])
+        for module, attributes, containers in kept:
+            vars(module).clear()
+            vars(module).update(attributes)
+            for container, content in containers:
+                container.clear()
+                container.update(content) if isinstance(container, dict) else container.extend(content)
+
+
+def _containers(module: nn.Module) -> list[tuple[Any, Any]]:
+    return [(value, value.copy()) for value in vars(module).values() if type(value) in (dict, list)]
+
+
+class Recorder(TorchDispatchMode):
+    """Writes down every operation that depends on the input, and every module call.
+
+    A tensor is known by identity, and references are kept so that no identity is used twice. A write in place gives the
+    tensor, and every other view of its memory, a new value.
+    """
+
+    def __init__(self, weights: dict[str, Tensor], state: dict[str, Tensor], inputs: list[Any]) -> None:
+        super().__init__()
+        self.values: list[Value] = []
+        self.operations: list[Operation] = []
+        self.calls: list[Call] = []
+        self.stack: list[int] = []
+        self.counts: dict[str, int] = {}
+        self.kept: list[Any] = []
+        self.current: dict[int, tuple[int, int]] = {}  # tensor -> its value, and the write to its memory it stems from
+        self.written: dict[int, list[int]] = {}  # memory -> values written to it, in order
+        self.reads: dict[int, frozenset[str]] = {id(tensor): frozenset([name]) for name, tensor in weights.items()}
+        self.sizes = {name: tensor.numel() for name, tensor in weights.items()}
+        self.state = {id(tensor) for tensor in state.values()}
+        self.watched: list[tuple[int, str, Tensor, int]] = []
+        self.inputs = tuple(self._new(t, of_input(t.shape), -1) for t in inputs if isinstance(t, Tensor))
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        out = func(*args, **kwargs)
+        if func.namespace != "prim":
+            self._write_down(func, args, kwargs, out)
+        return out
+
+    def _write_down(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], out: Any) -> None:
+        name = func._schema.name.split("::")[-1].rstrip("_")
+        operands = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, Tensor)]
+        results = [leaf for leaf in tree_leaves(out) if isinstance(leaf, Tensor)]
+        self.kept += results
+        read = [self.value_of(tensor) for tensor in operands]
+        parameters = frozenset().union(*(self.reads.get(id(tensor), frozenset()) for tensor in operands))
+        if all(value is None for value in read) or name.startswith(VALUELESS):
+            self.reads |= {id(result): parameters for result in results} if parameters else {}
+            return
+        if name in CUTS:
+            return
+        written = self._written(func, args, kwargs)
+        formula = flop_registry.get(func._overloadpacket)
+        flops = int(formula(*args, **kwargs, out_val=out)) if formula else 0
+        index = len(self.operations)
+        axes = [self.values[value].axes if value is not None else None for value in read]
+        made = tuple(
+            self._new(tensor, follow(name, axes, args, tensor), index, written=id(tensor) in written)
+            for tensor in {id(t): t for t in [*results, *written.values()]}.values()
+            if tensor.is_floating_point() or tensor.is_complex()
+        )
+        inputs = tuple(dict.fromkeys(value for value in read if value is not None))
+        call = self.stack[-1] if self.stack else -1
+        self.operations.append(Operation(name, inputs, made, flops, parameters, call))
+
+    def _written(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[int, Tensor]:
+        """Tensors an operation changes in place; the network's own buffers (running statistics) carry nothing on."""
+        named = dict(zip((argument.name for argument in func._schema.arguments), args, strict=False)) | kwargs
+        changed = [
+            leaf
+            for argument in func._schema.arguments
+            if argument.alias_info is not None and argument.alias_info.is_write
+            for leaf in tree_leaves(named.get(argument.name))
+        ]
+        return {id(t): t for t in changed if isinstance(t, Tensor) and id(t) not in self.state}
+
+    def _new(self, tensor: Tensor, axes: Axes | None, maker: int, *, written: bool = False) -> int:
+        value = len(self.values)
+        self.values.append(Value(tuple(tensor.shape), axes, maker))
+        self.kept.append(tensor)
+        writes = self.written.setdefault(self._memory(tensor), [])
+        if written:
+            writes.append(value)
+        self.current[id(tensor)] = value, len(writes)
+        return value
+
+    def _memory(self, tensor: Tensor) -> int:
+        return tensor.untyped_storage()._cdata
+
+    def value_of(self, tensor: Tensor) -> int | None:
+        """The value a tensor holds now, None if it does not depend on the input."""
+        writes = self.written.get(self._memory(tensor), []) if tensor.layout == torch.strided else []
+        value, seen = self.current.get(id(tensor), (None, 0))
+        if len(writes) == seen or id(tensor) in self.state:
+            return value
+        index = len(self.operations)  # another view of this memory was written
+        inputs = (*(() if value is None else (value,)), *writes[seen:])
+        axes = self.values[value].axes if value is not None else None
+        value = self._new(tensor, axes, index)
+        call = self.stack[-1] if self.stack else -1
+        self.operations.append(Operation("write", inputs, (value,), 0, frozenset(), call))
+        return value
+
+    @contextmanager
+    def hooks(self, network: nn.Module) -> Iterator[None]:
+        """Listens to every module call meanwhile."""
+        handles = []
+        for path, module in network.named_modules():
+            handles.append(module.register_forward_pre_hook(self._entering(path), with_kwargs=True))
+            handles.append(module.register_forward_hook(self._leaving(path)))
+        try:
+            yield
+        finally:
+            for handle in handles:
+                handle.remove()
+
+    def _entering(self, path: str) -> Callable[..., None]:
+        def enter(module: nn.Module, args: Any, kwargs: Any) -> None:
+            inputs = tuple(self._values_in((args, kwargs)).values())
+            parent = self.stack[-1] if self.stack else -1
+            self.stack.append(len(self.calls))
+            start = len(self.operations)
+            self.calls.append(Call(path, parent, range(start, start), inputs=inputs))
+
+        return enter
+
+    def _leaving(self, path: str) -> Callable[..., None]:
+        def leave(module: nn.Module, args: Any, output: Any) -> None:
+            index = self.stack.pop()
+            call = self.calls[index]
+            self.counts[path] = call.number = self.counts.get(path, 0) + 1
+            call.differentiable = torch.is_grad_enabled()
+            call.outputs = self._values_in(output)
+            call.operations = range(call.operations.start, len(self.operations))
+            for key, tensor in tensors_in(output).items():
+                if key in call.outputs:
+                    writes = self.written.get(self._memory(tensor), [])
+                    self.watched.append((index, key, tensor, len(writes)))
+
+        return leave
+
+    def _values_in(self, structure: Any) -> dict[str, int]:
+        found = {key: self.value_of(tensor) for key, tensor in tensors_in(structure).items()}
+        return {key: value for key, value in found.items() if value is not None}
+
+    def finish(self, output: Any, how: str) -> Recording:
+        """The recording, with the outputs that were changed in place after their call returned."""
+        outputs = tuple(self._values_in(output).values())
+        for index, key, tensor, seen in self.watched:
+            if len(self.written.get(self._memory(tensor), [])) > seen:
+                self.calls[index].overwritten |= {key}
+        return Recording(self.values, self.operations, self.calls, self.inputs, outputs, self.sizes, how)
+
+
+def tensors_in(structure: Any, key: str = "") -> dict[str, Tensor]:
+    """Tensors in what a module took or returned: "" for a lone tensor, else "[0]", "[out]", "[0][1]"."""
+    if isinstance(structure, Tensor):
+        return {key: structure} if structure.layout == torch.strided else {}
+    if isinstance(structure, Mapping):
+        items: Any = structure.items()
+    elif isinstance(structure, (tuple, list)):
+        items = enumerate(structure)
+    elif hasattr(structure, "__dataclass_fields__"):
+        items = vars(structure).items()
+    else:
+        return {}
+    return {name: tensor for inner, value in items for name, tensor in tensors_in(value, f"{key}[{inner}]").items()}
