@@ -204,8 +204,8 @@ def _twigs(generator: np.random.Generator, size: int) -> Array:
 
 @functools.cache
 def _crowns() -> tuple[list[Array], list[Array]]:
-    """Leafy and bare crowns, uint8 (96, 96): 0 is see-through, 1..255 dark to light."""
-    generator, size = np.random.default_rng(22), 96
+    """Leafy and bare crowns, uint8 (128, 128): 0 is see-through, 1..255 dark to light."""
+    generator, size = np.random.default_rng(22), 128
     y, x = np.mgrid[0:size, 0:size] * (2 / (size - 1)) - 1
     _, blotches, clouds = _noise()
     leafy = []
@@ -213,7 +213,7 @@ def _crowns() -> tuple[list[Array], list[Array]]:
         cut = slice(53 * number, 53 * number + size), slice(31 * number, 31 * number + size)
         lumps = np.zeros((size, size))
         for _ in range(9):
-            cx, cy, radius = generator.uniform(-0.55, 0.55), generator.uniform(-0.5, 0.6), generator.uniform(0.3, 0.5)
+            cx, cy, radius = generator.uniform(-0.5, 0.5), generator.uniform(-0.45, 0.5), generator.uniform(0.28, 0.42)
             lumps = np.maximum(lumps, 1 - ((x - cx) ** 2 + (y - cy) ** 2) / radius**2)
         solid = lumps * 130 + clouds[cut] * 0.35 + blotches[cut] * (0.5 + 0.12 * number) > 26
         shade = 118 + blotches[cut] * 1.1 - 52 * y - 22 * x + 40 * lumps
@@ -270,14 +270,14 @@ class Scene:
     def _plan_street(self) -> None:
         dice = self.dice
         road = dice(5.5, 9.5)
-        lane = dice(-0.32, 0.32) * road
+        self.drives = dice.pick((-1, 1))  # the side one drives on
+        lane = self.drives * dice(0.05, 0.32) * road
         self.kerbs = -road / 2 - lane, road / 2 - lane
         self.paths = dice(1.4, 4.5), dice(1.4, 4.5)
         self.fronts = tuple(
             (kerb - path if side < 0 else kerb + path)
             for side, kerb, path in zip((-1, 1), self.kerbs, self.paths, strict=True)
         )
-        self.drives = dice.pick((-1, 1))  # the side one drives on
         self.closed = dice.chance(0.6)  # a house stands across the end, behind a side street
         self.end = dice(20, 40) if self.closed and dice.chance(0.22) else dice(45, 160)
         self.density = dice(0.35, 1.0)  # how built-up
@@ -327,7 +327,9 @@ class Scene:
             if self.closed:
                 self.gaps.append((side, self.end - 8, self.end - 2))
         if self.closed:
-            self._house(1, -28, self.end, self.end + 9, 57, self.dice(5, 13), self.dice.pick((HOUSE, SHOPS, OFFICE, BRICKS)))
+            self._house(
+                1, -28, self.end, self.end + 9, 57, self.dice(5, 13), self.dice.pick((HOUSE, SHOPS, OFFICE, BRICKS))
+            )
 
     def _house_row(self, side: int) -> None:
         dice, front = self.dice, abs(self.fronts[side > 0])
@@ -442,13 +444,15 @@ class Scene:
         cols = ((np.arange(self.W) * 400 // self.W) + dice.below(TILE)) & (TILE - 1)
         strength = {"clear": 0.5, "golden": 0.6, "overcast": 0.3, "dusk": 0.5, "rain": 0.4}.get(self.weather, 0.1)
         height = (np.arange(self.H, dtype=np.float32) * (150 / max(self.v0, 1))).clip(0, 150).astype(np.int16)
-        index = height[:, None] + (clouds[rows[:, None], cols] * np.float32(strength)).astype(np.int16)
+        index = height[:, None] + (_sample(clouds, rows[:, None], cols) * np.float32(strength)).astype(np.int16)
         steps, (above, below) = np.arange(256.0)[:, None], np.array((self.sky_top, self.sky_low))
         shades = above + (below - above) * (steps / 150).clip(0, 1)
         white = dice(0.2, 0.7) * (strength > 0.3)
         shades += (247 - shades) * (white * (steps - 96).clip(0, None) / 160)
-        table = (shades.clip(0, 255).astype(np.uint32) * np.array((1, 1 << 8, 1 << 16), np.uint32)).sum(1, dtype=np.uint32)
-        packed[:] = (table + np.uint32(SKY << 24))[index.clip(0, 255)]
+        table = (shades.clip(0, 255).astype(np.uint32) * np.array((1, 1 << 8, 1 << 16), np.uint32)).sum(
+            1, dtype=np.uint32
+        )
+        packed[:] = (table + np.uint32(SKY << 24)).take(index, mode="clip")
         silhouette = clouds[rows[0], (cols * 5 + cols * cols // 97) & (TILE - 1)] * np.float32(self.H / 3600)
         top = self.v0 - self.H * dice(0.01, 0.05) - silhouette
         label = dice.pick((TREE, TREE, BUILDING, VOID))
@@ -471,7 +475,9 @@ class Scene:
         ix, iz = (x * 24).astype(np.intp), (z * 24).astype(np.intp)
         rough = _sample(blotches, iz, ix) * (0.9 * 14 / (14 + z))
         rough += _sample(clouds, iz >> 2, ix >> 2) * np.float32(0.16)
-        light[top:] = (256 + rough * np.float32(self.dice(0.6, 1.4))) * (self.ambient + self.direct * self._sunlit(x, z))
+        light[top:] = (256 + rough * np.float32(self.dice(0.6, 1.4))) * (
+            self.ambient + self.direct * self._sunlit(x, z)
+        )
         for sx, sz, wide, deep, left in self.shadows:
             near, far = np.searchsorted(-z[:, 0], (-sz - deep, -sz + deep))
             if near < far:
@@ -579,13 +585,16 @@ class Scene:
         seen = np.flatnonzero(np.isfinite(z))
         if not len(seen):
             return
-        order, z, along, end = order[seen], z[seen], along[seen], end[seen]
+        span = slice(seen[0], seen[-1] + 1)
+        missed = ~np.isfinite(z[span])
+        order, z, along, end = order[span], np.where(missed, np.float32(300), z[span]), along[span], end[span]
+        along = np.where(missed, np.float32(0), along)
         numbers = np.array([row[:10] for row in self.walls], np.float32)[order].T
         side, distance, _, _, eaves, roof, style, storey, bay, thick = numbers
         gable = roof * (1 - np.abs(2 * along / thick - 1))
         rise = (eaves + roof - self.eye) * distance / np.maximum(distance + thick / 2, 1) + self.eye - eaves
         chimney = (along % 7 < 0.8) * np.float32(1.3) * (roof > 0)
-        top = eaves + np.where(end, gable, np.maximum(rise, 0) + chimney)
+        top = np.where(missed, np.float32(-1), eaves + np.where(end, gable, np.maximum(rise, 0) + chimney))
         wide = end & (thick > 20)
         style = np.where(end & ~wide & (style < PLAIN), PLAIN, style).astype(np.intp)
         first = max(0, int((self.v0 - self.focal * (top - self.eye) / z).min()))
@@ -603,20 +612,21 @@ class Scene:
         variant = self._panes.take((((upper >> 6) * 37 + (number * 11 + order * 5)) & 255) * 16 + material)
         palettes = np.array([row[10] for row in self.walls], np.uint32).reshape(-1)
         colours = palettes.take(order * 12 + variant)
-        part = packed[first:last, seen]
-        if (style == RAILING).any():
-            colours = np.where(material == SEE, (part & np.uint32(0xFFFFFF)) | (colours & np.uint32(0xFF000000)), colours)
-            inside_light = inside & (material != SEE)
-        else:
-            inside_light = inside
+        here = slice(first, last), span
+        part = packed[here]
+        solid = inside
+        if (style == RAILING).any():  # between the bars one sees what is behind, under the label of the fence
+            open_ = material == SEE
+            colours = np.where(open_, (part & np.uint32(0xFFFFFF)) | (colours & np.uint32(0xFF000000)), colours)
+            solid = inside & ~open_
         lit = np.where(end, max(0.0, self.sun_behind), np.where(side != self.sun, 0.9, 0.05)).astype(np.float32)
         level = self.ambient + self.direct * lit
         texture = _sample(_noise()[1], (y * 26).astype(np.intp), (along * 26).astype(np.intp) + order * 77)
         rough = np.where(style == HEDGE, np.float32(1.8), np.float32(0.5)) * (20 / (20 + z))
         shade = (256 + texture * rough) * level
-        packed[first:last, seen] = np.where(inside, colours, part)
-        light[first:last, seen] = np.where(inside_light, shade, light[first:last, seen])
-        depth[first:last, seen] = np.where(inside_light, z, depth[first:last, seen])
+        np.copyto(part, colours, where=inside)
+        np.copyto(light[here], shade, where=solid)
+        np.copyto(depth[here], z, where=solid)
 
     @functools.cached_property
     def _panes(self) -> Array:
@@ -776,7 +786,9 @@ class Scene:
         """A shop sign or advertisement, fixed to a front or hanging from it."""
         dice = self.dice
         y, wide, tall = dice(2.2, 4.2), dice(0.3, 0.8), dice(0.3, 0.7)
-        self.upright(x - wide, x + wide, y - tall, y + tall, z, self._light(z, dice.near(dice.pick(PAINTWORK), 60), SIGN))
+        self.upright(
+            x - wide, x + wide, y - tall, y + tall, z, self._light(z, dice.near(dice.pick(PAINTWORK), 60), SIGN)
+        )
         ink = self._light(z, dice.near(dice.pick(PAINTWORK), 60), SIGN)
         self.upright(x - wide * 0.7, x + wide * 0.7, y - tall * 0.3, y + tall * 0.3, z, ink)
 
@@ -843,7 +855,16 @@ class Scene:
         for p, q in ((a + 0.35, middle - 0.05), (middle + 0.05, d - 0.35)):
             self.face([(side, low, p), (ts, high, min(p + 0.3, q)), (ts, high, q - 0.1), (side, low, q)], pane)
         for wheel in (z + 0.75, back - 0.75):
-            ring = ((0.32, 0), (0.22, 0.23), (0, 0.32), (-0.22, 0.23), (-0.32, 0), (-0.22, -0.23), (0, -0.32), (0.22, -0.23))
+            ring = (
+                (0.32, 0),
+                (0.22, 0.23),
+                (0, 0.32),
+                (-0.22, 0.23),
+                (-0.32, 0),
+                (-0.22, -0.23),
+                (0, -0.32),
+                (0.22, -0.23),
+            )
             self.face([(side, 0.31 + dy, wheel + dz) for dz, dy in ring], dark)
             self.face([(side, 0.31 + dy * 0.5, wheel + dz * 0.5) for dz, dy in ring[::2]], ink((130, 132, 134), CAR))
         self.upright(x0 + 0.05, x0 + 0.3, 0.0, 0.3, z, dark)
@@ -862,10 +883,26 @@ class Scene:
         way = dice.pick((-1, 1))
         paint, glass = dice.near(dice.pick(PAINTWORK), 20), _mixed((36, 40, 46), self.sky_low, 0.25)
         ink = functools.partial(self._light, z)
-        hull = ((-2.1, 0.3), (-2.15, 0.75), (-1.9, 0.95), (-1.5, 1.0), (-0.8, 1.42), (0.6, 1.42), (1.2, 0.98), (2.05, 0.82), (2.15, 0.3))
+        hull = (
+            (-2.1, 0.3),
+            (-2.15, 0.75),
+            (-1.9, 0.95),
+            (-1.5, 1.0),
+            (-0.8, 1.42),
+            (0.6, 1.42),
+            (1.2, 0.98),
+            (2.05, 0.82),
+            (2.15, 0.3),
+        )
         self.face([(x + way * dx, y, z) for dx, y in hull], ink(paint, CAR))
-        self.face([(x + way * dx, y, z) for dx, y in ((-1.3, 1.0), (-0.75, 1.34), (-0.15, 1.34), (-0.15, 1.0))], ink(glass, CAR))
-        self.face([(x + way * dx, y, z) for dx, y in ((-0.05, 1.0), (-0.05, 1.34), (0.55, 1.34), (1.05, 1.0))], ink(glass, CAR))
+        self.face(
+            [(x + way * dx, y, z) for dx, y in ((-1.3, 1.0), (-0.75, 1.34), (-0.15, 1.34), (-0.15, 1.0))],
+            ink(glass, CAR),
+        )
+        self.face(
+            [(x + way * dx, y, z) for dx, y in ((-0.05, 1.0), (-0.05, 1.34), (0.55, 1.34), (1.05, 1.0))],
+            ink(glass, CAR),
+        )
         for centre in (-1.35, 1.4):
             wheel = x + way * centre
             for radius, colour in ((0.34, (24, 24, 26)), (0.17, (140, 142, 144))):
@@ -900,21 +937,48 @@ class Scene:
         for way in (-1, 1):
             foot = way * stride
             part(((way * 0.05 - 0.08, 0.9), (way * 0.05 + 0.08, 0.9), (foot + 0.06, 0), (foot - 0.06, 0)), legs)
-        part(((-0.09, 1.5), (0.09, 1.5), (0.2, 1.42), (0.16, 1.1), (0.19, 0.82), (-0.19, 0.82), (-0.16, 1.1), (-0.2, 1.42)), coat)
+        part(
+            (
+                (-0.09, 1.5),
+                (0.09, 1.5),
+                (0.2, 1.42),
+                (0.16, 1.1),
+                (0.19, 0.82),
+                (-0.19, 0.82),
+                (-0.16, 1.1),
+                (-0.2, 1.42),
+            ),
+            coat,
+        )
         for way in (-1, 1):
-            part(((way * 0.2, 1.42), (way * 0.14, 1.38), (way * (0.2 + stride / 2), 0.82), (way * (0.27 + stride / 2), 0.84)), coat)
+            part(
+                (
+                    (way * 0.2, 1.42),
+                    (way * 0.14, 1.38),
+                    (way * (0.2 + stride / 2), 0.82),
+                    (way * (0.27 + stride / 2), 0.84),
+                ),
+                coat,
+            )
         for low, high, wide, colour in (
             (1.48, 1.74, 0.09, skin), (1.6, 1.77, 0.1, ink(dice.pick(((40, 32, 28), (120, 96, 60), (70, 70, 74))))),
         ):  # fmt: skip
             box = [*self.at(x - wide * size, high * size, z), *self.at(x + wide * size, low * size, z)]
             self.draw.ellipse(box, fill=colour)
         if dice.chance(0.3):
-            self.upright(x + 0.2 * size, x + 0.42 * size, 0.6 * size, 0.95 * size, z, ink(dice.near(dice.pick(PAINTWORK))))
+            self.upright(
+                x + 0.2 * size, x + 0.42 * size, 0.6 * size, 0.95 * size, z, ink(dice.near(dice.pick(PAINTWORK)))
+            )
 
     def bicyclist(self, x: float, z: float) -> None:
         dice = self.dice
         ink = functools.partial(self._light, z, label=BICYCLIST)
-        coat, legs, skin, metal = ink(dice.near(dice.pick(CLOTHES), 50)), ink(dice.near(dice.pick(CLOTHES))), ink(dice.pick(SKIN)), ink((40, 40, 44))
+        coat, legs, skin, metal = (
+            ink(dice.near(dice.pick(CLOTHES), 50)),
+            ink(dice.near(dice.pick(CLOTHES))),
+            ink(dice.pick(SKIN)),
+            ink((40, 40, 44)),
+        )
         across = dice.chance(0.35)
         width = max(1, int(self.focal * 0.05 / z))
 
@@ -925,7 +989,11 @@ class Scene:
             for hub in (-0.52, 0.52):
                 box = [*self.at(x + hub - 0.34, 0.68, z), *self.at(x + hub + 0.34, 0, z)]
                 self.draw.ellipse(box, fill=ink((96, 96, 98)), outline=metal, width=width)
-            self.draw.line([self.at(x + dx, y, z) for dx, y in ((-0.52, 0.34), (-0.2, 0.8), (0.4, 0.8), (0.52, 0.34))], fill=metal, width=width)
+            self.draw.line(
+                [self.at(x + dx, y, z) for dx, y in ((-0.52, 0.34), (-0.2, 0.8), (0.4, 0.8), (0.52, 0.34))],
+                fill=metal,
+                width=width,
+            )
             part(((-0.25, 0.95), (-0.02, 0.95), (0.12, 0.35), (-0.02, 0.3)), legs)
             part(((-0.3, 0.9), (0.0, 0.9), (0.32, 1.4), (0.08, 1.52)), coat)
             part(((0.2, 1.4), (0.3, 1.3), (0.5, 0.95), (0.42, 0.92)), coat)
@@ -933,7 +1001,15 @@ class Scene:
         else:
             self.upright(x - 0.05, x + 0.05, 0, 0.75, z, metal)
             for way in (-1, 1):
-                part(((way * 0.02, 0.95), (way * 0.2, 0.95), (way * 0.16, 0.25 + 0.12 * way), (way * 0.06, 0.25 + 0.12 * way)), legs)
+                part(
+                    (
+                        (way * 0.02, 0.95),
+                        (way * 0.2, 0.95),
+                        (way * 0.16, 0.25 + 0.12 * way),
+                        (way * 0.06, 0.25 + 0.12 * way),
+                    ),
+                    legs,
+                )
             part(((-0.2, 0.85), (0.2, 0.85), (0.24, 1.45), (-0.24, 1.45)), coat)
             shift = 0.0
         self.upright(x + shift - 0.1, x + shift + 0.1, 1.45, 1.7, z, skin)
@@ -997,7 +1073,7 @@ class Scene:
         dice, clouds = self.dice, _noise()[2]
         rows = (np.arange(self.H) * 400 // self.H + dice.below(TILE)) & (TILE - 1)
         cols = (np.arange(self.W) * 500 // self.W + dice.below(TILE)) & (TILE - 1)
-        loose = clouds[rows[:, None], cols] > 58
+        loose = _sample(clouds, rows[:, None], cols) > 58
         edge = np.zeros(labels.shape, bool)
         edge[:, 1:] = labels[:, 1:] != labels[:, :-1]
         edge[1:] |= labels[1:] != labels[:-1]
