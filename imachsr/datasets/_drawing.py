@@ -1,9 +1,10 @@
 """How a street scene of `streets.Streets` is drawn.
 
 Coordinates are metres: x to the right of the camera along the (possibly curved) road, y up from the ground, z ahead.
-Surfaces (sky, ground, house fronts, walls, fences) are cast column by column in numpy; things that stand on the ground
-are polygons, painted far to near. A pixel is one uint32, red | green << 8 | blue << 16 | class << 24, so that colour and
-label are written by the same stroke and cannot drift apart. Only +, -, *, / and sqrt touch floats: no libm, no platform.
+Surfaces (sky, ground, house fronts, walls, fences) are cast column by column in numpy; things that stand on the
+ground are polygons, painted far to near. A pixel is one uint32, red | green << 8 | blue << 16 | class << 24, so that
+colour and label are written by the same stroke and cannot drift apart. Only +, -, *, / and sqrt touch floats, so that
+no platform's libm has a say.
 """
 
 from __future__ import annotations
@@ -54,6 +55,10 @@ METALS: tuple[Colour, ...] = ((110, 114, 112), (58, 62, 64), (172, 174, 170), (8
 CLOTHES: tuple[Colour, ...] = (
     (28, 28, 34), (50, 54, 66), (84, 74, 66), (120, 116, 112), (40, 60, 100), (130, 36, 40), (196, 192, 186),
     (70, 90, 70), (170, 130, 60), (150, 90, 110),
+)  # fmt: skip
+PLATES: tuple[tuple[Colour, Colour], ...] = (
+    ((190, 30, 36), (236, 236, 232)), ((30, 70, 150), (40, 84, 170)), ((236, 190, 50), (30, 30, 30)),
+    ((200, 200, 196), (84, 86, 84)), ((200, 60, 40), (60, 90, 160)),
 )  # fmt: skip
 SKIN: tuple[Colour, ...] = ((222, 180, 154), (188, 140, 110), (136, 94, 70), (90, 62, 48))
 LEAVES: tuple[Colour, ...] = ((70, 96, 44), (52, 78, 40), (98, 112, 52), (84, 76, 46), (150, 112, 48), (60, 70, 58))
@@ -120,7 +125,7 @@ def _smooth(grid: Array, times: int) -> Array:
 def _noise() -> tuple[Array, Array, Array]:
     """Periodic int16 tiles (TILE, TILE) about zero: grain (+-64), grain with blotches (+-64), clouds (+-128)."""
     generator = np.random.default_rng(20)
-    grain = sum(generator.integers(-32, 33, (TILE, TILE)) for _ in range(2))
+    grain = generator.integers(-32, 33, (2, TILE, TILE)).sum(0)
 
     def layer(step: int, span: int) -> Array:
         return _smooth(generator.integers(-span, span + 1, (TILE >> step, TILE >> step)), step)
@@ -137,7 +142,7 @@ def _sample(tile: Array, row: Array, column: Array) -> Array:
 
 @functools.cache
 def _atlas() -> Array:
-    """Materials of one bay of every style, flat (styles, 3 * CELL rows from the ground up, CELL): ground, upper, roof."""
+    """Materials of one bay per style, flat (styles, 3 * CELL rows: ground floor, upper, roof, each upwards; CELL)."""
     atlas = np.full((8, 3 * CELL, CELL), WALL, np.uint8)
     atlas[:, 2 * CELL :] = ROOF
     atlas[:, 2 * CELL :: 8] = RIDGE
@@ -211,7 +216,7 @@ def _crowns() -> tuple[list[Array], list[Array]]:
     leafy = []
     for number in range(8):
         cut = slice(53 * number, 53 * number + size), slice(31 * number, 31 * number + size)
-        lumps = np.zeros((size, size))
+        lumps = np.full((size, size), -1.0)
         for _ in range(9):
             cx, cy, radius = generator.uniform(-0.5, 0.5), generator.uniform(-0.45, 0.5), generator.uniform(0.28, 0.42)
             lumps = np.maximum(lumps, 1 - ((x - cx) ** 2 + (y - cy) ** 2) / radius**2)
@@ -311,7 +316,8 @@ class Scene:
         """A rectangle that faces the camera, at least one pixel wide."""
         left, top = self.at(x0, y1, z)
         right, bottom = self.at(x1, y0, z)
-        self.draw.rectangle((int(left), int(top), max(int(left), int(right)), max(int(top), int(bottom))), fill=ink)
+        left, top, right, bottom = int(left + 0.5), int(top + 0.5), int(right - 0.5), int(bottom - 0.5)
+        self.draw.rectangle((left, top, max(left, right), max(top, bottom)), fill=ink)
 
     # walls: everything that is cast column by column
 
@@ -359,12 +365,12 @@ class Scene:
         glass = _mixed((44, 52, 60), self.sky_low, dice(0, 0.45))
         lit = (236, 204, 140) if self.weather in ("dusk", "rain") else _mixed(wall, (240, 236, 226), 0.6)
         fascia = dice.near(dice.pick(PAINTWORK), 40)
-        label = SIGN if dice.chance(0.22) else BUILDING
+        label = SIGN if dice.chance(0.3) else BUILDING
         trim = _mixed(wall, dice.pick(((240, 238, 230), (60, 56, 54))), dice(0.15, 0.7))
         inks: tuple[Colour, ...] = (
-            wall, trim, dice.pick(((236, 236, 232), (70, 66, 62), trim)), glass, lit, dice.near(dice.pick(PAINTWORK), 30),
-            fascia, dice.near(dice.pick((glass, lit, (96, 88, 84)))), roof, _mixed(roof, (0, 0, 0), 0.18), wall,
-            _mixed(glass, self.sky_top, 0.6),
+            wall, trim, dice.pick(((236, 236, 232), (70, 66, 62), trim)), glass, lit,
+            dice.near(dice.pick(PAINTWORK), 30), fascia, dice.near(dice.pick((glass, lit, (96, 88, 84)))), roof,
+            _mixed(roof, (0, 0, 0), 0.18), wall, _mixed(glass, self.sky_top, 0.6),
         )  # fmt: skip
         palette = [_packed(ink, label if k == FASCIA else BUILDING) for k, ink in enumerate(inks)]
         pitch = dice(1.5, 4) if style in (HOUSE, SHOPS) and dice.chance(0.7) else 0.0
@@ -410,7 +416,7 @@ class Scene:
         return np.where(end, start, z), np.where(end, across, z), end
 
     def _nearest_walls(self) -> list[tuple[Array, ...]]:
-        """Per column the second and then the nearest wall: number, depth, position along it, end; depth inf for none."""
+        """Per column the second, then the nearest wall: number, depth (inf for none), position along it, end."""
         z, along, end = self._cast()
         layers = []
         for _ in range(2):
@@ -498,9 +504,10 @@ class Scene:
         rows = np.arange(64)
         beyond = dice.pick((SLAB, VERGE, VERGE)) if self.density < 0.6 else SLAB
         table[:] = beyond
-        for side, green in enumerate(self.green):
-            if green:
-                fill(rows, *((-32, self.fronts[0]) if side == 0 else (self.fronts[1], 32)), VERGE)
+        if self.green[0]:
+            fill(rows, -32, self.fronts[0], VERGE)
+        if self.green[1]:
+            fill(rows, self.fronts[1], 32, VERGE)
         strip = dice.chance(0.2)
         fill(rows, self.fronts[0], self.fronts[1], SLAB)
         for x in np.arange(self.fronts[0], self.fronts[1], dice(0.5, 0.9)):
@@ -650,7 +657,7 @@ class Scene:
         return packed
 
     def _mirror(self, labels: Array) -> tuple[int, Array, Array]:
-        """A wet road shows what stands behind it, upside down and rippled: from which row, which pixels, how strongly."""
+        """A wet road shows what stands behind it, upside down: from which row, which pixels, how strongly."""
         foot = (self.v0 + self.focal * self.eye / np.minimum(self.backdrop, np.float32(400))).astype(np.intp)
         top = min(max(int(self.v0) + 1, 0), self.H)
         rows, columns = np.arange(top, self.H)[:, None], np.arange(self.W)
@@ -682,7 +689,7 @@ class Scene:
         dice = self.dice
         bare = dice.chance(0.3)
         for side in (-1, 1):
-            if dice.chance(0.9 if self.green[side > 0] else 0.58):
+            if dice.chance(0.9 if self.green[side > 0] else 0.64):
                 front, kerb = self.fronts[side > 0], self.kerbs[side > 0]
                 x = front + side * dice(0.5, 4) if dice.chance(0.6) else kerb + side * dice(0.5, 1)
                 z, step, tall = dice(5, 20), dice(5, 13), dice(5, 12)
@@ -700,7 +707,7 @@ class Scene:
         bark = dice.near((84, 72, 60), 20)
         wide = tall * dice(0.55, 0.85)
         trunk = tall * (dice(0.2, 0.34) if not bare else 0.22)
-        self.upright(x - tall * 0.02, x + tall * 0.02, 0, trunk * 1.5, z, self._light(z, bark, TREE))
+        self.upright(x - tall * 0.02, x + tall * 0.02, 0, trunk + 0.3 * (tall - trunk), z, self._light(z, bark, TREE))
         colour = dice.near(dice.pick(LEAVES), 20) if not bare else bark
         sprite = dice.pick(_crowns()[bare])
         left, top = self.at(x - wide / 2, tall, z)
@@ -739,7 +746,7 @@ class Scene:
                 painter = self.traffic_light if dice.chance(0.3) else self.sign
                 self._put(dice(7, 32), painter, kerb + side * dice(0.3, 0.9))
             for wall in self.walls:  # on a front that is there
-                if wall[0] == side and wall[4] > 3.5 and 6 < wall[2] < 30 and dice.chance(0.3):
+                if wall[0] == side and wall[4] > 3.5 and 6 < wall[2] < 30 and dice.chance(0.4):
                     self._put(wall[2] + dice(0, 2), self.board, side * (wall[1] - 0.4))
 
     def lamp(self, x: float, z: float, side: int, tall: float, colour: Colour, arm: float) -> None:
@@ -758,8 +765,7 @@ class Scene:
         dice = self.dice
         y, size = dice(2.0, 2.7), dice(0.3, 0.45)
         self.upright(x - 0.035, x + 0.035, 0, y + size, z, self._light(z, dice.pick(METALS), POLE))
-        rim, plate = dice.pick((((190, 30, 36), (236, 236, 232)), ((30, 70, 150), (40, 84, 170)), ((236, 190, 50), (30, 30, 30)),
-                                ((200, 200, 196), (84, 86, 84)), ((200, 60, 40), (60, 90, 160))))  # fmt: skip
+        rim, plate = dice.pick(PLATES)
         shape = dice.below(3)
         for scale, colour in ((1.0, rim), (0.66, plate)):
             r, ink = size * scale, self._light(z, dice.near(colour), SIGN)
@@ -979,7 +985,8 @@ class Scene:
             ink(dice.pick(SKIN)),
             ink((40, 40, 44)),
         )
-        across = dice.chance(0.35)
+        across = dice.chance(0.45)
+        helmet = ink(dice.near(dice.pick(PAINTWORK), 40))
         width = max(1, int(self.focal * 0.05 / z))
 
         def part(points: Sequence[tuple[float, float]], colour: tuple[int, int, int, int]) -> None:
@@ -999,21 +1006,17 @@ class Scene:
             part(((0.2, 1.4), (0.3, 1.3), (0.5, 0.95), (0.42, 0.92)), coat)
             shift = 0.28
         else:
-            self.upright(x - 0.05, x + 0.05, 0, 0.75, z, metal)
+            self.upright(x - 0.36, x + 0.36, 1.04, 1.1, z, metal)
+            for way, foot in ((-1, 0.22), (1, 0.42)):
+                part(((way * 0.02, 1.0), (way * 0.19, 1.0), (way * 0.2, foot), (way * 0.1, foot)), legs)
+            self.draw.ellipse([*self.at(x - 0.06, 0.7, z), *self.at(x + 0.06, 0, z)], fill=metal)
+            part(((-0.15, 0.92), (0.15, 0.92), (0.23, 1.42), (0.1, 1.52), (-0.1, 1.52), (-0.23, 1.42)), coat)
             for way in (-1, 1):
-                part(
-                    (
-                        (way * 0.02, 0.95),
-                        (way * 0.2, 0.95),
-                        (way * 0.16, 0.25 + 0.12 * way),
-                        (way * 0.06, 0.25 + 0.12 * way),
-                    ),
-                    legs,
-                )
-            part(((-0.2, 0.85), (0.2, 0.85), (0.24, 1.45), (-0.24, 1.45)), coat)
+                part(((way * 0.22, 1.42), (way * 0.15, 1.36), (way * 0.28, 1.06), (way * 0.36, 1.08)), coat)
+            self.upright(x - 0.05, x + 0.05, 0.74, 0.82, z, (220, 40, 36, BICYCLIST))
             shift = 0.0
-        self.upright(x + shift - 0.1, x + shift + 0.1, 1.45, 1.7, z, skin)
-        self.upright(x + shift - 0.12, x + shift + 0.12, 1.62, 1.76, z, ink(dice.near(dice.pick(PAINTWORK), 40)))
+        for low, high, wide, colour in ((1.48, 1.75, 0.1, skin), (1.61, 1.8, 0.12, helmet)):
+            self.draw.ellipse([*self.at(x + shift - wide, high, z), *self.at(x + shift + wide, low, z)], fill=colour)
 
     def _plan_clutter(self) -> None:
         """Bins and boxes nobody labelled, and bollards (poles)."""
@@ -1056,7 +1059,7 @@ class Scene:
         cols = np.arange(self.W) + dice.below(TILE)
         strength = int(dice(4, 24) * (1.4 if self.weather in ("dusk", "rain") else 1))
         grain = (_sample(_noise()[0], rows, cols) * np.int16(strength)) >> 7
-        gain, lift = dice(0.85, 1.2), dice(-14, 12)
+        gain, lift = dice(0.9, 1.25), dice(-12, 12)
         steps = np.arange(-64, 320).clip(0, 255)  # the grain stays within 64 grey levels
         curve = steps * (1.12 - steps * (0.12 / 255)) * gain + lift
         self.picture = np.empty((self.H, self.W, 3), np.uint8)
@@ -1073,7 +1076,7 @@ class Scene:
         dice, clouds = self.dice, _noise()[2]
         rows = (np.arange(self.H) * 400 // self.H + dice.below(TILE)) & (TILE - 1)
         cols = (np.arange(self.W) * 500 // self.W + dice.below(TILE)) & (TILE - 1)
-        loose = _sample(clouds, rows[:, None], cols) > 58
+        loose = _sample(clouds, rows[:, None], cols) > 50
         edge = np.zeros(labels.shape, bool)
         edge[:, 1:] = labels[:, 1:] != labels[:, :-1]
         edge[1:] |= labels[1:] != labels[:-1]

@@ -59,14 +59,15 @@ class Streets(torch.utils.data.Dataset[Any]):
     ) -> None:
         if part not in LENGTHS:
             raise ValueError(f"got part={part!r}; Streets has {', '.join(LENGTHS)}; pass one of these")
-        if len(size) != 2 or not all(isinstance(side, int) and side >= 32 for side in size):
+        sides = size if isinstance(size, tuple | list) else ()
+        if len(sides) != 2 or not all(isinstance(side, int) and side >= 32 for side in sides):
             raise ValueError(f"got size={size!r}; scenes need (height, width), whole pixels from 32 up; try (120, 160)")
         length = LENGTHS[part] if length is None else length
         if not isinstance(length, int) or length < 1:
             raise ValueError(f"got length={length!r}; a part holds at least one scene; pass a whole number from 1 up")
         if not isinstance(seed, int) or seed < 0:
             raise ValueError(f"got seed={seed!r}; seeds are whole numbers from 0 up; pass one, such as seed=0")
-        self.part, self.size, self.length, self.seed, self.transform = part, tuple(size), length, seed, transform
+        self.part, self.size, self.length, self.seed, self.transform = part, tuple(sides), length, seed, transform
 
     @property
     def fingerprint(self) -> str:
