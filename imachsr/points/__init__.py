@@ -1,8 +1,9 @@
 """WHERE: record one forward pass, judge the transition rules, choose, capture."""
 
 from .capture import Capture
-from .choose import RULES, choose_points
+from .choose import choose_points
 from .find import find_points
 from .point import Point, Points
+from .rules import RULES
 
 __all__ = ["RULES", "Capture", "Point", "Points", "choose_points", "find_points"]

@@ -70,7 +70,8 @@ def regroup(axes: Axes, shape: Sequence[int]) -> Axes:
     atoms = [atom for dim in axes for atom in dim]
     dims: list[Dim] = []
     for size in shape:
-        dim, missing = [], size
+        dim: list[Atom] = []
+        missing = size
         while atoms and (missing > 1 or (atoms[0].size == 1 and not dim)):
             atom = atoms.pop(0)
             if missing % atom.size:
@@ -81,8 +82,21 @@ def regroup(axes: Axes, shape: Sequence[int]) -> Axes:
                 atom = replace(atom, size=missing, stride=atom.stride * inner)
             dim.append(atom)
             missing //= atom.size
-        dims.append(tuple(dim))
+        dims.append(merged(dim))
     return tuple(dims)
+
+
+def merged(dim: Sequence[Atom]) -> Dim:
+    """Neighbours that were split and meet again become one atom."""
+    whole: list[Atom] = []
+    for atom in dim:
+        last = whole[-1] if whole else None
+        alike = last is not None and (last.role, last.shift) == (atom.role, atom.shift) and atom.role != "+"
+        if last and alike and last.stride == atom.stride * atom.size:
+            whole[-1] = replace(atom, size=last.size * atom.size)
+        else:
+            whole.append(atom)
+    return tuple(whole)
 
 
 def resized(donors: Sequence[Axes], shape: Sequence[int]) -> Axes | None:
@@ -194,9 +208,10 @@ def _select(axes: list[Axes | None], args: Sequence[Any], out: Tensor) -> Axes |
 def _slice(axes: list[Axes | None], args: Sequence[Any], out: Tensor) -> Axes | None:
     if not axes[0]:
         return None
-    _, d, start, stop, step = [*args, *(None, 0, 0, None, 1)[len(args) :]]
-    d %= len(axes[0])
-    start, stop, _ = slice(start, stop).indices(size_of(axes[0][d]))
+    d = args[1] % len(axes[0]) if len(args) > 1 else 0
+    start, stop, step = (
+        slice(*[*args[2:5], None][:3]).indices(size_of(axes[0][d])) if len(args) > 2 else (0, out.shape[d], 1)
+    )
     dims = list(axes[0])
     dims[d] = cut(dims[d], start, stop, step)
     return tuple(dims)
@@ -306,6 +321,4 @@ def follow(name: str, operands: list[Axes | None], args: Sequence[Any], out: Ten
     """
     rule = _attention if "attention" in name else RULES.get(name, _shrunk)
     axes = rule(operands, args, out)
-    if axes is None or len(axes) != out.ndim or any(map(lambda dim, n: size_of(dim) != n, axes, out.shape)):
-        return None
-    return axes
+    return axes if axes is not None and tuple(map(size_of, axes)) == tuple(out.shape) else None

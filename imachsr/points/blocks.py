@@ -1,11 +1,17 @@
-"""The block sequence of a network, read off its recorded calls."""
+"""The block sequence of a network, read off its recorded calls.
+
+A call is a block when it joins branches itself (a residual sum, a concatenation, attention), or when its parts are no
+longer composite (two weighted operations at least). What merely chains its parts is a stage, and is divided into them.
+"""
 
 from __future__ import annotations
 
-from .graph import Graph
+from functools import cached_property
+
+from .graph import Graph, attends, joins, relates, weighted
 from .record import Call
 
-JOINS = ("add", "cat", "mul", "bmm", "baddbmm", "sub", "stack", "matmul")
+LARGE = 4  # a call with more than 1/4 of all operations is divided although it joins branches, unless it is repeated
 
 
 def block_sequence(graph: Graph) -> dict[int, int]:
@@ -15,54 +21,49 @@ def block_sequence(graph: Graph) -> dict[int, int]:
 
 class _Blocks:
     def __init__(self, graph: Graph) -> None:
-        self.graph, self.recording = graph, graph.recording
+        self.graph, self.calls, self.operations = graph, graph.recording.calls, graph.operations
         self.children: dict[int, list[int]] = {}
-        for index, call in enumerate(self.recording.calls):
+        for index, call in enumerate(self.calls):
             self.children.setdefault(call.parent, []).append(index)
-        self.own: dict[int, list[int]] = {}
-        for index, operation in enumerate(self.recording.operations):
-            self.own.setdefault(operation.call, []).append(index)
-        self.joining = {call: any(self._joins(index) for index in operations) for call, operations in self.own.items()}
-
-    def _joins(self, index: int) -> bool:
-        operation = self.recording.operations[index]
-        return len(operation.inputs) > 1 and (operation.name in JOINS or "attention" in operation.name)
-
-    def _composite(self, index: int) -> bool:
-        """At least two operations with weights of their own."""
-        operations = self.recording.operations
-        return sum(bool(operations[i].flops and operations[i].parameters) for i in self._operations(index)) > 1
-
-    def _operations(self, index: int) -> range:
-        return self.recording.calls[index].operations
-
-    def _shape(self, index: int) -> tuple[str, ...]:
-        return tuple(self.recording.operations[i].name for i in self._operations(index))
-
-    def _blocks(self, index: int) -> list[int]:
-        """The blocks a call consists of: itself, or those of its parts."""
-        parts = [child for child in self.children.get(index, []) if self._composite(child)]
-        large = len(self._operations(index)) > len(self.recording.operations) / 4
-        if not parts or (self.joining.get(index) and not large and index):
-            return [index]
-        if self.joining.get(index) and index and self._repeated(index):
-            return [index]
-        return [block for part in parts for block in self._blocks(part)]
-
-    def _repeated(self, index: int) -> bool:
-        siblings = self.children[self.recording.calls[index].parent]
-        return any(self._shape(sibling) == self._shape(index) for sibling in siblings if sibling != index)
+        self.weighted = [weighted(operation) for operation in self.operations]
 
     def sequence(self) -> dict[int, int]:
-        values: dict[int, None] = {}
-        for index in self._blocks(0):
-            value = self._output(self.recording.calls[index])
-            if value is not None:
-                values[value] = None
-        ordered = sorted(values, key=lambda value: self.recording.values[value].maker)
+        outputs = [self._output(self.calls[index]) for index in self._divided(0)]
+        values = {value for value in outputs if value is not None}
+        ordered = sorted(values, key=lambda value: self.graph.recording.values[value].maker)
         return {value: place for place, value in enumerate(ordered)}
 
+    def _divided(self, index: int) -> list[int]:
+        """The blocks a call consists of: itself, or those of its parts."""
+        parts = [child for child in self.children.get(index, []) if self._composite(child)]
+        whole = index and (not self._large(index) or self._repeated(index))
+        if not parts or (whole and index in self._joining):
+            return [index]
+        inner = [block for part in parts for block in self._divided(part)]
+        return [index] if whole and len(inner) == 1 else inner
+
+    def _large(self, index: int) -> bool:
+        return len(self.calls[index].operations) * LARGE > len(self.operations)
+
+    def _composite(self, index: int) -> bool:
+        inside = self.calls[index].operations
+        return sum(self.weighted[inside.start : inside.stop]) > 1
+
+    @cached_property
+    def _joining(self) -> set[int]:
+        """Calls that join branches in an operation of their own, outside their parts."""
+        return {o.call for o in self.operations if joins(o) or relates(o) or attends(o)}
+
+    def _repeated(self, index: int) -> bool:
+        """Whether a sibling does the same operations."""
+        siblings = self.children[self.calls[index].parent]
+        return any(self._work(sibling) == self._work(index) for sibling in siblings if sibling != index)
+
+    def _work(self, index: int) -> list[str]:
+        inside = self.calls[index].operations
+        return [operation.name for operation in self.operations[inside.start : inside.stop]]
+
     def _output(self, call: Call) -> int | None:
-        ends = {*self.recording.inputs, *self.recording.outputs}
+        ends = {*self.graph.recording.inputs, *self.graph.recording.outputs}
         found = [value for value in call.outputs.values() if value in self.graph.on_the_way and value not in ends]
-        return found[0] if found else None
+        return found[0] if found and call.differentiable else None

@@ -64,8 +64,8 @@ class Keeps:
                 continue
             if store.differentiable and not torch.is_grad_enabled():
                 raise RuntimeError(
-                    f"got point {point.name!r} inside a part that runs without gradients; a loss there teaches nothing; "
-                    "use checkpoint(..., use_reentrant=False), or choose points outside of it"
+                    f"got point {point.name!r} inside a part that runs without gradients; a loss there "
+                    "would teach nothing; use checkpoint(..., use_reentrant=False), or choose points outside of it"
                 )
             tensor = _entry(output, point.key)
             tensor = tensor.clone() if point.overwritten else tensor

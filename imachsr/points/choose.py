@@ -7,6 +7,7 @@ from difflib import get_close_matches
 from math import log2
 
 from .point import Point
+from .rules import RULES
 
 NEAR = ("spread", "input", "center", "output")
 
@@ -116,14 +117,3 @@ def _too_few(count: int, step: int, points: Sequence[Point], candidates: Sequenc
         f"got a wish for {asked}; {len(candidates)} of the network's {len(points)} points can be chosen; "
         f"lower count{''.join(f', or relax {word}' for word in relax)}"
     )
-
-
-RULES = {
-    "downsampling": "before or after the resolution falls",
-    "blocks": "between major blocks: stages, transformer layers",
-    "bottleneck": "where features are compressed",
-    "attention": "before or after attention",
-    "skip": "skip connections of encoder-decoders",
-    "activation": "at activation changes and normalization",
-    "fusion": "where branches are fused",
-}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
 from torch import nn
 
 from .blocks import block_sequence
@@ -11,7 +12,7 @@ from .graph import Graph
 from .layout import Layout, layout_of
 from .point import Point, Points
 from .record import Call, Recording, record
-from .rules import judge
+from .rules import Judge
 
 
 def find_points(network: nn.Module, *inputs: Any, **kwargs: Any) -> Points:
@@ -39,13 +40,15 @@ def find_points(network: nn.Module, *inputs: Any, **kwargs: Any) -> Points:
     recording = record(network, inputs, kwargs)
     graph = Graph(recording)
     blocks = block_sequence(graph)
+    named = sorted(_names(graph).items(), key=lambda item: recording.values[item[0]].maker)
+    judge = Judge(graph, blocks, {value: names[0][0] for value, names in named})
     points, left_out = [], {}
-    for value, names in sorted(_names(graph).items(), key=lambda item: recording.values[item[0]].maker):
+    for value, names in named:
         layout = layout_of(recording.values[value].axes, recording.values[value].shape)
         if isinstance(layout, str):
             left_out[names[0][0]] = layout
         else:
-            points.append(_point(graph, value, names, layout, blocks))
+            points.append(_point(graph, value, names, layout, judge))
     return Points(points, recording.how, left_out)
 
 
@@ -67,7 +70,7 @@ Name = tuple[str, Call, str]
 
 
 def _names(graph: Graph) -> dict[int, list[Name]]:
-    """Each value on the way -> its names: a lone output before one of several, the outermost module before inner ones."""
+    """Values on the way -> their names: a lone output before one of several, outer modules before inner ones."""
     found: dict[int, list[Name]] = {}
     recording = graph.recording
     ends = {*recording.inputs, *recording.outputs}
@@ -81,11 +84,11 @@ def _names(graph: Graph) -> dict[int, list[Name]]:
     return found
 
 
-def _point(graph: Graph, value: int, names: list[Name], layout: Layout, blocks: dict[int, int]) -> Point:
+def _point(graph: Graph, value: int, names: list[Name], layout: Layout, judge: Judge) -> Point:
     recording = graph.recording
     name, call, key = names[0]
     shape = recording.values[value].shape
-    batch, channels, height, width = _sizes(layout, shape)
+    _, channels, height, width = _sizes(layout, shape)
     maker = recording.values[value].maker
     return Point(
         name=name,
@@ -100,16 +103,14 @@ def _point(graph: Graph, value: int, names: list[Name], layout: Layout, blocks: 
         flops=graph.flops_until(maker),
         scale=height / _input_height(recording),
         parameters=graph.parameters_until(maker),
-        rules=judge(graph, value),
-        block=blocks.get(value, -1),
+        rules=judge(value),
+        block=judge.blocks.get(value, -1),
         overwritten=key in call.overwritten,
         aliases=tuple(alias for alias, _, _ in names[1:]),
     )
 
 
 def _sizes(layout: Layout, shape: tuple[int, ...]) -> tuple[int, int, int, int]:
-    import torch
-
     return tuple(layout.features(torch.empty(shape, device="meta")).shape)  # type: ignore[return-value]
 
 

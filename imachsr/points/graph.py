@@ -1,11 +1,65 @@
-"""Questions about a recorded forward pass: what flows from where to where."""
+"""Questions about a recorded forward pass: what flows from where to where, how wide and how large it is."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from functools import cached_property
 from itertools import accumulate
 
-from .record import Recording
+from .axes import Axes, role_of
+from .record import Operation, Recording
+
+RESHAPES = {
+    "view",
+    "_unsafe_view",
+    "reshape",
+    "_reshape_alias",
+    "permute",
+    "transpose",
+    "t",
+    "clone",
+    "contiguous",
+    "expand",
+    "unsqueeze",
+    "squeeze",
+    "alias",
+    "slice",
+    "select",
+    "unbind",
+    "split",
+    "split_with_sizes",
+    "chunk",
+    "roll",
+    "flip",
+    "constant_pad_nd",
+    "_to_copy",
+    "copy",
+    "write",
+    "unfold",
+}
+ACTIVATIONS = {
+    "relu",
+    "gelu",
+    "silu",
+    "sigmoid",
+    "tanh",
+    "hardtanh",
+    "hardswish",
+    "hardsigmoid",
+    "leaky_relu",
+    "rrelu_with_noise",
+    "elu",
+    "mish",
+    "softplus",
+    "softshrink",
+    "_prelu_kernel",
+    "threshold",
+    "clamp_min",
+    "clamp",
+    "log_sigmoid_forward",
+}
+JOINS = {"add", "sub", "mul", "cat", "stack", "maximum"}
+PRODUCTS = {"mm", "addmm", "bmm", "baddbmm", "matmul"}
 
 
 class Graph:
@@ -17,23 +71,77 @@ class Graph:
 
     def __init__(self, recording: Recording) -> None:
         self.recording = recording
+        self.operations = recording.operations
         self.readers: list[list[int]] = [[] for _ in recording.values]
         for index, operation in enumerate(recording.operations):
             for value in operation.inputs:
                 self.readers[value].append(index)
+        self._extents: dict[int, tuple[int, int, int]] = {}
 
     @cached_property
     def on_the_way(self) -> frozenset[int]:
         """Values from which the output is made."""
         reached = set(self.recording.outputs)
-        for operation in reversed(self.recording.operations):
+        for operation in reversed(self.operations):
             if reached.intersection(operation.outputs):
                 reached.update(operation.inputs)
         return frozenset(reached)
 
     @cached_property
-    def _flops(self) -> list[int]:
-        return list(accumulate(operation.flops for operation in self.recording.operations))
+    def ancestors(self) -> list[int]:
+        """For each value, the values it was made from, itself included, as bits of an integer."""
+        bits = [1 << value for value in range(len(self.recording.values))]
+        for operation in self.operations:
+            union = 0
+            for value in operation.inputs:
+                union |= bits[value]
+            for value in operation.outputs:
+                bits[value] |= union
+        return bits
+
+    def comes_from(self, value: int, earlier: int) -> bool:
+        """Whether a value was made from an earlier one."""
+        return bool(self.ancestors[value] >> earlier & 1)
+
+    def maker(self, value: int) -> Operation | None:
+        """The operation that made a value, None for network inputs."""
+        index = self.recording.values[value].maker
+        return self.operations[index] if index >= 0 else None
+
+    def extent(self, value: int) -> tuple[int, int, int]:
+        """Channels, rows and columns of a value; 0 where its axes are unknown."""
+        if value not in self._extents:
+            axes = self.recording.values[value].axes
+            self._extents[value] = extent_of(axes) if axes else (0, 0, 0)
+        return self._extents[value]
+
+    def places(self, value: int) -> int:
+        """Rows times columns."""
+        _, rows, columns = self.extent(value)
+        return rows * columns
+
+    def upstream(self, value: int, through: Callable[[Operation], bool]) -> Iterator[tuple[int, Operation]]:
+        """Makers of a value and of what they read, nearest first, as long as `through` lets pass."""
+        seen, queue = {value}, [value]
+        for current in queue:
+            operation = self.maker(current)
+            if operation is None:
+                continue
+            yield current, operation
+            if through(operation):
+                queue += [v for v in operation.inputs if v not in seen]
+                seen.update(operation.inputs)
+
+    def downstream(self, value: int, through: Callable[[Operation], bool]) -> Iterator[tuple[int, Operation]]:
+        """Readers of a value and of what they make, nearest first, as long as `through` lets pass."""
+        seen, queue = {value}, [value]
+        for current in queue:
+            for index in self.readers[current]:
+                operation = self.operations[index]
+                yield current, operation
+                if through(operation):
+                    queue += [v for v in operation.outputs if v not in seen]
+                    seen.update(operation.outputs)
 
     def flops_until(self, index: int) -> float:
         """Share of the floating point operations done after operation `index`."""
@@ -41,16 +149,75 @@ class Graph:
         return self._flops[index] / total if total else 0.0
 
     @cached_property
+    def _flops(self) -> list[int]:
+        return list(accumulate(operation.flops for operation in self.operations))
+
+    def parameters_until(self, index: int) -> int:
+        """Parameters read up to operation `index`."""
+        return self._parameters[index]
+
+    @cached_property
     def _parameters(self) -> list[int]:
         seen: set[str] = set()
         counts, count = [], 0
-        for operation in self.recording.operations:
+        for operation in self.operations:
             new = operation.parameters - seen
             seen |= new
             count += sum(self.recording.sizes[name] for name in new)
             counts.append(count)
         return counts
 
-    def parameters_until(self, index: int) -> int:
-        """Parameters read up to operation `index`."""
-        return self._parameters[index]
+
+def extent_of(axes: Axes) -> tuple[int, int, int]:
+    """Channels, rows and columns behind axes, however they are split, folded or joined."""
+    sizes = {"c": 1, "y": 1, "x": 1}
+    for dim in axes:
+        folded = role_of(dim) == "c"
+        for atom in dim:
+            parts = [inner for part in atom.parts for inner in part] or [atom]
+            for inner in parts:
+                role = "c" if folded else inner.role
+                if role in sizes:
+                    sizes[role] *= inner.size
+    return sizes["c"], sizes["y"], sizes["x"]
+
+
+def weighted(operation: Operation) -> bool:
+    """A convolution or matrix product with weights."""
+    return bool(operation.flops and operation.parameters)
+
+
+def reshapes(operation: Operation) -> bool:
+    """Nothing but a new arrangement of the same numbers, scaled at most."""
+    scaled = operation.name in ("mul", "div", "add", "native_dropout") and len(operation.inputs) == 1
+    return operation.name in RESHAPES or scaled
+
+
+def normalizes(operation: Operation) -> bool:
+    """A normalization by a fused operation."""
+    return operation.name.endswith(("_norm", "norm_legit", "batch_norm_with_update")) and "linalg" not in operation.name
+
+
+def activates(operation: Operation) -> bool:
+    """A pointwise nonlinearity."""
+    return operation.name in ACTIVATIONS and len(operation.inputs) == 1
+
+
+def joins(operation: Operation) -> bool:
+    """Two or more branches become one."""
+    return operation.name in JOINS and len(operation.inputs) > 1
+
+
+def pointwise(operation: Operation) -> bool:
+    """Reshapes, normalizes or activates: what stays the same thing."""
+    return reshapes(operation) or normalizes(operation) or activates(operation)
+
+
+def relates(operation: Operation) -> bool:
+    """A matrix product of two values that both depend on the input."""
+    return operation.name in PRODUCTS and len(operation.inputs) > 1
+
+
+def attends(operation: Operation) -> bool:
+    """A fused attention."""
+    return "attention" in operation.name

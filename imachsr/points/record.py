@@ -1,6 +1,6 @@
 """One forward pass written down: module calls, the tensor operations between them, and what flows where.
 
-Fake tensors are tried before real ones, so that it costs no arithmetic. Nothing of the network changes by being recorded.
+Fake tensors are tried before real ones, so that it costs no arithmetic. The network does not change by being recorded.
 """
 
 from __future__ import annotations
@@ -129,10 +129,10 @@ def _record(
         state = weights | {name: stand_in(buffer) for name, buffer in network.named_buffers(remove_duplicate=False)}
         for name in weights:
             weights[name].requires_grad_(True) if weights[name].is_floating_point() else None
-        inputs, kwargs = tree_map(stand_in, (inputs, dict(kwargs)))
-        recorder = Recorder(weights, state, tree_leaves((inputs, kwargs)))
+        given, named = tree_map(stand_in, (inputs, dict(kwargs)))
+        recorder = Recorder(weights, state, tree_leaves((given, named)))
         with recorder.hooks(network), torch.enable_grad(), recorder:
-            output = torch.func.functional_call(network, state, inputs, kwargs, tie_weights=True)
+            output = torch.func.functional_call(network, state, given, named, tie_weights=True)
         return recorder.finish(output, how)
 
 
@@ -140,13 +140,13 @@ def _record(
 def unchanged(network: nn.Module) -> Iterator[None]:
     """Afterwards, random states and the attributes of every module are what they were."""
     kept = [(module, dict(vars(module)), _containers(module)) for module in network.modules()]
-    states = random.getstate(), np.random.get_state()
+    states = random.getstate(), np.random.get_state()  # noqa: NPY002
     try:
         with torch.random.fork_rng():
             yield
     finally:
         random.setstate(states[0])
-        np.random.set_state(states[1])
+        np.random.set_state(states[1])  # noqa: NPY002
         for module, attributes, containers in kept:
             vars(module).clear()
             vars(module).update(attributes)

@@ -2,9 +2,203 @@
 
 from __future__ import annotations
 
-from .graph import Graph
+from collections.abc import Callable, Mapping
+from functools import cached_property
+
+from .graph import Graph, activates, attends, joins, normalizes, pointwise, relates, reshapes, weighted
+from .record import Call, Operation
+
+RULES = {
+    "downsampling": "before or after the resolution falls",
+    "blocks": "between major blocks: stages, transformer layers",
+    "bottleneck": "where features are compressed",
+    "attention": "before or after attention",
+    "skip": "the start of a skip connection from encoder to decoder",
+    "activation": "at activation changes and normalization",
+    "fusion": "where branches have been fused",
+}
 
 
-def judge(graph: Graph, value: int) -> dict[str, str]:
-    """The rules a value meets -> why."""
-    return {}
+class Judge:
+    """Says which rules a value meets, and why.
+
+    Args:
+        graph: of the recording.
+        blocks: value -> its place in the block sequence.
+        names: value -> the name of the point.
+    """
+
+    def __init__(self, graph: Graph, blocks: Mapping[int, int], names: Mapping[int, str]) -> None:
+        self.graph, self.blocks, self.names = graph, blocks, names
+        self.calls: dict[int, list[Call]] = {}
+        for call in graph.recording.calls[1:]:
+            for value in call.outputs.values():
+                self.calls.setdefault(value, []).append(call)
+
+    def __call__(self, value: int) -> dict[str, str]:
+        """The rules a value meets -> why."""
+        reasons = {rule: getattr(self, f"_{rule}")(value) for rule in RULES}
+        return {rule: reason for rule, reason in reasons.items() if reason}
+
+    def _downsampling(self, value: int) -> str:
+        found = []
+        for made, operation in self.graph.upstream(value, reshapes):
+            before = max(operation.inputs, key=self.graph.places, default=made)
+            if self._falls(before, made):
+                found.append(f"after {operation.name} takes {self._size(before)} to {self._size(made)}")
+                break
+        for call in () if found else self.calls.get(value, ()):
+            if len(call.inputs) == len(call.outputs) == 1 and self._falls(call.inputs[0], value):
+                found.append(f"after {call.path} takes {self._size(call.inputs[0])} to {self._size(value)}")
+                break
+        for read, operation in self.graph.downstream(value, lambda o: reshapes(o) or activates(o) or normalizes(o)):
+            after = max(operation.outputs, key=self.graph.places, default=read)
+            if self._falls(read, after) and self.graph.places(read) == self.graph.places(value):
+                found.append(f"before {operation.name} takes {self._size(read)} to {self._size(after)}")
+                break
+        return "; ".join(found)
+
+    def _falls(self, before: int, after: int) -> bool:
+        return self.graph.places(before) > self.graph.places(after) > 1  # pooling to 1x1 is no map any more
+
+    def _size(self, value: int) -> str:
+        return "{}x{}".format(*self.graph.extent(value)[1:])
+
+    def _blocks(self, value: int) -> str:
+        if value not in self.blocks:
+            return ""
+        return f"end of block {self.blocks[value] + 1} of {len(self.blocks)}"
+
+    def _bottleneck(self, value: int) -> str:
+        width = self.graph.extent(value)[0]
+        before = self._other_width(value, width, self.graph.upstream, lambda operation: operation.inputs)
+        after = self._other_width(value, width, self.graph.downstream, lambda operation: operation.outputs)
+        if before > width > 0 and after > width:
+            return f"{before} channels compressed to {width}, expanded to {after} after"
+        return ""
+
+    def _other_width(self, value: int, width: int, walk: Callable, far: Callable[[Operation], tuple[int, ...]]) -> int:
+        """Channels on the other side of the nearest weights that change them, 0 if something else does."""
+
+        def keeps(operation: Operation) -> bool:
+            alone = len(operation.inputs) == 1 and (weighted(operation) or pointwise(operation))
+            return alone and all(self.graph.extent(v)[0] == width for v in far(operation)[:1])
+
+        for _, operation in walk(value, keeps):
+            widths = [self.graph.extent(v)[0] for v in far(operation)[:1]]
+            if weighted(operation) and widths and widths[0] != width:
+                return widths[0]
+        return 0
+
+    @cached_property
+    def _cores(self) -> tuple[set[int], set[int]]:
+        """What attention reads (queries, keys, values) and what it makes: fused, written out or linear."""
+        reads: set[int] = set()
+        makes: set[int] = set()
+        for operation in self.graph.operations:
+            if attends(operation):
+                reads.update(operation.inputs)
+                makes.update(operation.outputs[:1])
+            elif relates(operation):
+                inner = lambda o: not weighted(o) and not relates(o) and not attends(o)  # noqa: E731
+                seconds = [o for _, o in self.graph.downstream(operation.outputs[0], inner) if relates(o)]
+                if seconds:
+                    reads.update(operation.inputs, *(set(o.inputs) - self._made_from(operation, o) for o in seconds))
+                    makes.update(*(o.outputs for o in seconds))
+        return reads, makes
+
+    def _made_from(self, earlier: Operation, later: Operation) -> set[int]:
+        return {value for value in later.inputs if self.graph.comes_from(value, earlier.outputs[0])}
+
+    def _attention(self, value: int) -> str:
+        reads, makes = self._cores
+        found = []
+        if makes and self._near(value, self.graph.upstream, makes, lambda operation: operation.inputs):
+            found.append("after attention")
+        if reads and self._near(value, self.graph.downstream, reads, lambda operation: operation.outputs):
+            found.append("before attention")
+        return "; ".join(found)
+
+    def _near(self, value: int, walk: Callable, ends: set[int], far: Callable[[Operation], tuple[int, ...]]) -> bool:
+        """Whether one of `ends` lies within one projection."""
+        starts = {value}
+        for through in (pointwise, weighted, pointwise):
+            met = set(starts)
+            for start in starts:
+                for _, operation in walk(start, through):
+                    met.update(far(operation) if through(operation) else ())
+                    if through is weighted:
+                        break
+            starts = met
+        return bool(starts & ends)
+
+    @cached_property
+    def _upsampled(self) -> list[tuple[int, int]]:
+        """(before, after) of every operation that raises the resolution of a map."""
+        places = self.graph.places
+        return [
+            (operation.inputs[0], made)
+            for operation in self.graph.operations
+            for made in operation.outputs
+            if len(operation.inputs) == 1 and places(made) > places(operation.inputs[0]) > 1
+            if made in self.graph.on_the_way
+        ]
+
+    def _skip(self, value: int) -> str:
+        for carried, operation in self._joins_after(value):
+            for other in operation.inputs:
+                if other != carried and self._detour(value, other):
+                    return f"{operation.name} joins it to what came back from {self._lowest(value, other)}"
+        return ""
+
+    def _joins_after(self, value: int) -> list[tuple[int, Operation]]:
+        """Joins at this resolution within one projection."""
+        if not self._upsampled:
+            return []
+        found, starts = [], [value]
+        for _ in range(2):
+            ahead = [pair for start in starts for pair in self.graph.downstream(start, pointwise)]
+            found += [(v, o) for v, o in ahead if joins(o) and self.graph.places(v) == self.graph.places(value)]
+            starts = [made for _, o in ahead if weighted(o) for made in o.outputs]
+        return found
+
+    def _detour(self, value: int, other: int) -> bool:
+        comes = self.graph.comes_from
+        return any(comes(other, after) and comes(before, value) for before, after in self._upsampled)
+
+    def _lowest(self, value: int, other: int) -> str:
+        comes = self.graph.comes_from
+        ways = [before for before, after in self._upsampled if comes(other, after) and comes(before, value)]
+        return self._size(min(ways, key=self.graph.places))
+
+    def _activation(self, value: int) -> str:
+        found = []
+        for _, operation in self.graph.upstream(value, reshapes):
+            if activates(operation) or normalizes(operation):
+                found.append(f"after {operation.name}")
+                break
+        for _, operation in self.graph.downstream(value, reshapes):
+            if activates(operation) or normalizes(operation):
+                found.append(f"before {operation.name}")
+                break
+        return "; ".join(found)
+
+    def _fusion(self, value: int) -> str:
+        maker = self.graph.maker(value)
+        hidden = maker is not None and weighted(maker) and not set(maker.inputs) & self.names.keys()
+        start = maker.inputs[0] if maker and hidden else value  # no hook reaches what was joined just before
+        for made, operation in self.graph.upstream(start, lambda o: reshapes(o) or activates(o)):
+            equal = [v for v in operation.inputs if self.graph.places(v) == self.graph.places(made)]
+            if joins(operation) and len(equal) > 1:
+                return f"{operation.name} of " + " and ".join(map(self._origin, equal[:3]))
+        return ""
+
+    def _origin(self, value: int) -> str:
+        """The nearest name a value has or stems from."""
+        if value in self.names:
+            return self.names[value]
+        for _, operation in self.graph.upstream(value, lambda operation: len(operation.inputs) == 1):
+            for read in operation.inputs:
+                if read in self.names:
+                    return self.names[read]
+        return "the input" if all(self.graph.maker(v) is None for v in [value]) else "a branch"
