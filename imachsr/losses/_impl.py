@@ -2,16 +2,81 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
+from importlib import import_module
+from importlib.util import find_spec
 from typing import Any
 
+import torch
 from torch import Tensor
 
-IMPLS = ("auto", "reference")
+IMPLS = ("auto", "reference", "chunked", "numba", "triton")
+SMALL = 2**18  # values below which `auto` stays with the reference: a fast twin would win microseconds
+MOST_CLASSES = 256  # a CUDA block holds all classes of its pixels
 
 
-def choose(loss: str, impl: str, reference: Callable[..., Any], tensor: Tensor) -> Callable[..., Any]:
-    """The function that computes `loss` on `tensor`; an explicit wish is honoured or refused, never changed."""
+def choose(loss: str, impl: str, reference: Callable[..., Any], tensor: Tensor, values: int) -> Callable[..., Any]:
+    """The function that computes `loss` on `tensor`; an explicit wish is honoured or refused, never changed.
+
+    Args:
+        loss: its name, which is also its twins'.
+        impl: what the caller asked for.
+        reference: used for "reference", and by "auto" where no twin is better.
+        tensor: logits or features.
+        values: how many numbers the softmax takes, at label size.
+
+    Raises:
+        ValueError: an unknown `impl`, or one that cannot do this, with the reason.
+    """
+    if impl == "reference":
+        return reference
+    channels = tensor.shape[1] if loss != "negative_entropy" else 0
+    name = _decide(loss, impl, tensor.device.type, tensor.dtype, channels, values, transformed())
+    return reference if name == "reference" else _twin(loss, name)
+
+
+def transformed() -> bool:
+    """Whether a functorch transform (`torch.func.grad`, `vmap`, ...) is at work."""
+    return torch._C._functorch.peek_interpreter_stack() is not None
+
+
+@torch.compiler.assume_constant_result
+def _decide(
+    loss: str, impl: str, device: str, dtype: torch.dtype, channels: int, values: int, transformed: bool
+) -> str:
     if impl not in IMPLS:
         raise ValueError(f"got impl={impl!r} for {loss}; the implementations are {IMPLS}; use one of them")
-    return reference
+    if impl != "auto":
+        reason = _obstacle(impl, device, dtype, channels, transformed)
+        if reason:
+            raise ValueError(f"got impl={impl!r} for {loss}; {reason}; use impl='auto' or impl='reference'")
+        return impl
+    if transformed or dtype == torch.float64 or device not in ("cpu", "cuda") or values < SMALL:
+        return "reference"
+    fast = "numba" if device == "cpu" else "triton"
+    return "chunked" if _obstacle(fast, device, dtype, channels, transformed) else fast
+
+
+def _obstacle(impl: str, device: str, dtype: torch.dtype, channels: int, transformed: bool) -> str:
+    """Why `impl` cannot do this, or nothing."""
+    if transformed:
+        return "it has no rules for functorch transforms, which only the reference goes through"
+    if impl == "chunked":
+        return ""
+    if find_spec(impl) is None:
+        return f"the package {impl} is not installed"
+    if dtype == torch.float64:
+        return f"{impl} works in float32, which would lose float64's digits"
+    if impl == "numba" and device != "cpu":
+        return f"numba runs on the CPU and the tensor is on {device}"
+    if impl == "triton" and device != "cuda" and os.environ.get("TRITON_INTERPRET") != "1":
+        return f"triton runs on CUDA and the tensor is on {device}"
+    if impl == "triton" and channels > MOST_CLASSES:
+        return f"triton takes up to {MOST_CLASSES} classes and there are {channels}"
+    return ""
+
+
+@torch.compiler.assume_constant_result
+def _twin(loss: str, impl: str) -> Callable[..., Any]:
+    return getattr(import_module(f"{__package__}.kernels.{impl}.{loss}"), loss)

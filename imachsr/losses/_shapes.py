@@ -11,6 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ._impl import transformed
+
 REDUCTIONS = ("mean", "sum")
 
 
@@ -19,7 +21,7 @@ def check_pair(logits: Tensor, targets: Tensor, ignore_index: int, reduction: st
 
     Raises:
         TypeError: logits are not floating point, or targets are not int64.
-        ValueError: shapes, reduction, or (on CPU, where looking is cheap) a label outside the classes.
+        ValueError: shapes that do not match, or an unknown reduction.
     """
     got = f"got logits {tuple(logits.shape)} {logits.dtype} and targets {tuple(targets.shape)} {targets.dtype}"
     if not logits.is_floating_point():
@@ -35,8 +37,6 @@ def check_pair(logits: Tensor, targets: Tensor, ignore_index: int, reduction: st
     if 0 in logits.shape or 0 in targets.shape[1:]:
         raise ValueError(f"{got}; no axis may be empty; drop the empty batch")
     check_reduction(reduction)
-    if values_are_cheap(targets):
-        check_labels(targets, logits.shape[1], ignore_index)
 
 
 def check_reduction(reduction: str) -> None:
@@ -46,7 +46,9 @@ def check_reduction(reduction: str) -> None:
 
 
 def check_labels(targets: Tensor, classes: int, ignore_index: int) -> None:
-    """Refuse a label that is neither a class nor `ignore_index`."""
+    """Refuse a label that is neither a class nor `ignore_index`, where looking is cheap (on the CPU)."""
+    if not values_are_cheap(targets):
+        return
     outside = (targets < 0) | (targets >= classes)
     wrong = outside & (targets != ignore_index)
     if wrong.any():
@@ -65,11 +67,6 @@ def values_are_cheap(tensor: Tensor) -> bool:
     """Whether values can be looked at without waiting for a device and without a trace or transform in between."""
     plain = type(tensor) is Tensor and tensor.device.type == "cpu"
     return plain and not torch.compiler.is_compiling() and not transformed()
-
-
-def transformed() -> bool:
-    """Whether a functorch transform (`torch.func.grad`, `vmap`, ...) is at work."""
-    return torch._C._functorch.peek_interpreter_stack() is not None
 
 
 def upsample(logits: Tensor, size: Sequence[int], align_corners: bool) -> Tensor:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from ._impl import choose
-from ._shapes import check_pair, sum_dtype, upsample
+from ._shapes import check_labels, check_pair, sum_dtype, upsample
 
 
 def cross_entropy(
@@ -55,7 +55,7 @@ def cross_entropy(
     """
     check_pair(logits, targets, ignore_index, reduction)
     _check_options(logits, weight, label_smoothing)
-    run = choose("cross_entropy", impl, reference, logits)
+    run = choose("cross_entropy", impl, reference, logits, logits.shape[1] * targets.numel())
     return run(logits, targets, weight, label_smoothing, align_corners, ignore_index, reduction)
 
 
@@ -69,6 +69,7 @@ def reference(
     reduction: str,
 ) -> Tensor:
     """`cross_entropy` as its formula reads; keeps (B, K, H, W) for backward."""
+    check_labels(targets, logits.shape[1], ignore_index)
     log_q = upsample(logits, targets.shape[1:], align_corners).log_softmax(1)
     labelled = targets != ignore_index
     y = targets.where(labelled, 0)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ._impl import choose
-from ._shapes import check_pair, sum_dtype, upsample, working_dtype
+from ._shapes import check_labels, check_pair, sum_dtype, upsample, working_dtype
 from .cross_entropy import cross_entropy
 
 ESTIMATORS = ("plug_in", "variational")
@@ -68,7 +68,7 @@ def mutual_information(
     if estimator not in ESTIMATORS:
         raise ValueError(f"got estimator={estimator!r}; the estimators are {ESTIMATORS}; use one of them")
     if estimator == "plug_in":
-        run = choose("mutual_information", impl, plug_in, logits)
+        run = choose("mutual_information", impl, plug_in, logits, logits.shape[1] * targets.numel())
         return run(logits, targets, align_corners, ignore_index, reduction)
     loss = cross_entropy(
         logits, targets, align_corners=align_corners, ignore_index=ignore_index, reduction=reduction, impl=impl
@@ -80,6 +80,7 @@ def mutual_information(
 
 def plug_in(logits: Tensor, targets: Tensor, align_corners: bool, ignore_index: int, reduction: str) -> Tensor:
     """The plug-in loss as its formula reads; keeps (B, K, H, W) for backward."""
+    check_labels(targets, logits.shape[1], ignore_index)
     q = upsample(logits, targets.shape[1:], align_corners).softmax(1)
     if targets.ndim == 1:  # one joint over the batch
         q, targets = q.T.unsqueeze(0), targets.unsqueeze(0)
@@ -92,7 +93,8 @@ def loss_of_joint(joint: Tensor, reduction: str) -> Tensor:
     """The plug-in loss from the sums (B, K, K) over labelled pixels of q_k(p) 1[y_p = j]."""
     count = joint.detach().sum((1, 2))  # labelled pixels of each image
     P = joint / count.clamp_min(1)[:, None, None]
-    information = (P * (_log(P) - _log(P.sum(2, keepdim=True)) - _log(P.sum(1, keepdim=True)))).sum((1, 2))
+    P_y = P.sum(1, keepdim=True).detach()  # labels do not depend on q
+    information = (P * (_log(P) - _log(P.sum(2, keepdim=True)) - _log(P_y))).sum((1, 2))
     if reduction == "sum":
         return -(information * count).sum()
     return -information.sum() / (count > 0).sum().clamp_min(1)

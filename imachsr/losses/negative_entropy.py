@@ -39,7 +39,8 @@ def negative_entropy(features: Tensor, *, dim: int = 1, reduction: str = "mean",
     '-2.0794'
     """
     _check(features, dim, reduction)
-    return choose("negative_entropy", impl, reference, features)(features, dim, reduction)
+    run = choose("negative_entropy", impl, reference, features, features.numel())
+    return run(features, dim, reduction)
 
 
 def reference(features: Tensor, dim: int, reduction: str) -> Tensor:

@@ -14,7 +14,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from llvmlite import ir
+from llvmlite import ir  # type: ignore[import-untyped]
 from numba import njit, types
 from numba.extending import intrinsic
 
@@ -89,7 +89,7 @@ def _spread(logits, row, columns, start, T, out):  # type: ignore[no-untyped-def
 
 @compiled
 def _fold(gathered, columns, start, T, out):  # type: ignore[no-untyped-def]
-    """The adjoint of `_spread`: the gradient of the tile's columns, added to the source row's (K, w)."""
+    """The adjoint of `_spread`: the gradient of the tile's columns, added to the source row's (K, w), then zeroed."""
     left, right, share = columns
     for k in range(out.shape[0]):
         for x in range(T):
@@ -150,26 +150,26 @@ def _exponentiate(v, highest, K, T, total):  # type: ignore[no-untyped-def]
 
 @compiled
 def cross_entropy(  # type: ignore[no-untyped-def]
-    logits, targets, rows, columns, strip, tile, weight, even, ignore_index, wanted, gradient, halo
+    logits, targets, rows, columns, strip, tile, weight, hard, even, ignore_index, wanted, gradient, halo
 ):
-    """One strip's sum of (weight[y] + even) log(sum_k exp v_k) - weight[y] v_y, with its gradient in source rows.
+    """One strip's sum of (hard w_y + even) log(sum_k exp v_k) - hard w_y v_y, with its gradient in source rows.
 
     Args:
         logits, targets: one image, (K, h, w) float32 and (H, W) int64.
-        rows, columns: the label grid's left (upper) neighbour, right one and share of the right one, per row, column.
-        strip: source rows first to last (exclusive), and the label rows begin to end above them.
+        rows, columns: the label grid's upper (left) neighbour, lower (right) one and share of the latter.
+        strip: source rows first to last (exclusive), and the label rows begin to end that lie on them.
         tile: columns handled together.
-        weight, even: (K,) factors of the label, and what label smoothing adds for all classes together.
+        weight, hard, even: w (K,); the label's share under label smoothing; what all classes get together.
         wanted: whether to fill gradient (K, h, w), rows first to last, and halo (K, w): what row last is owed.
 
     Returns:
-        The sum, and a label outside the classes (ignore_index if none is).
+        The sum, the labelled pixels' sum of w_y, and a label outside the classes (ignore_index if none is).
     """
     K, h, _ = logits.shape
     first, last, begin, end = strip
-    top, _, blend = rows
-    loss, wrong = 0.0, ignore_index
-    labels = np.empty(tile, np.int32)
+    top, _, lower = rows
+    loss, mass, wrong = 0.0, 0.0, ignore_index
+    labels = np.empty(tile, np.uint32)
     above, below = np.empty((K, tile), np.float32), np.empty((K, tile), np.float32)
     up, down = np.zeros((K, tile), np.float32), np.zeros((K, tile), np.float32)
     q = np.empty((K, tile), np.float32)
@@ -185,19 +185,22 @@ def cross_entropy(  # type: ignore[no-untyped-def]
                 counted, bad = _read_labels(targets[row], start, T, K, ignore_index, labels)
                 wrong = wrong if bad == ignore_index else bad
                 if counted:
-                    share = blend[row]
+                    share = lower[row]
                     _blend(above, below, share, K, T, q, highest)
                     _pick(q, labels, weight, K, T, chosen, factor)
                     _exponentiate(q, highest, K, T, total)
                     for x in range(T):
                         spread = even if labels[x] < K else ZERO
-                        loss += (factor[x] + spread) * (_log(total[x]) + (highest[x] - chosen[x])) + spread * chosen[x]
-                        total[x] = (factor[x] + spread) / total[x]
+                        a = hard * factor[x]
+                        loss += (a + spread) * (_log(total[x]) + (highest[x] - chosen[x])) + spread * chosen[x]
+                        mass += factor[x]
+                        total[x] = (a + spread) / total[x]
+                        factor[x] = a
                     if wanted:
                         for k in range(K):
                             for x in range(T):
-                                y, f = labels[x], factor[x]
-                                g = q[k, x] * total[x] - (f if y == k else ZERO)
+                                y, a = labels[x], factor[x]
+                                g = q[k, x] * total[x] - (a if y == k else ZERO)
                                 down[k, x] += share * g
                                 up[k, x] += (ONE - share) * g
                 row += 1
@@ -207,4 +210,171 @@ def cross_entropy(  # type: ignore[no-untyped-def]
             above, below = below, above
         if wanted:
             _fold(up, columns, start, T, halo)
-    return loss, wrong
+    return loss, mass, wrong
+
+
+@compiled
+def joint(logits, targets, rows, columns, strip, tile, ignore_index, out):  # type: ignore[no-untyped-def]
+    """Add one strip's sum over labelled pixels of q_k 1[y = j] to out[k, j] (float64, (K, K)).
+
+    Args as in `cross_entropy`. Returns a label outside the classes (ignore_index if none is).
+    """
+    K, h, _ = logits.shape
+    first, last, begin, end = strip
+    top, _, lower = rows
+    wrong = ignore_index
+    labels = np.empty(tile, np.uint32)
+    above, below = np.empty((K, tile), np.float32), np.empty((K, tile), np.float32)
+    q = np.empty((K, tile), np.float32)
+    highest, total = np.empty(tile, np.float32), np.empty(tile, np.float32)
+    for start in range(0, targets.shape[1], tile):
+        T = min(tile, targets.shape[1] - start)
+        row = begin
+        _spread(logits, first, columns, start, T, above)
+        for source in range(first, last):
+            _spread(logits, min(source + 1, h - 1), columns, start, T, below)
+            while row < end and top[row] == source:
+                counted, bad = _read_labels(targets[row], start, T, K, ignore_index, labels)
+                wrong = wrong if bad == ignore_index else bad
+                if counted:
+                    _blend(above, below, lower[row], K, T, q, highest)
+                    _exponentiate(q, highest, K, T, total)
+                    for x in range(T):
+                        total[x] = ONE / total[x]
+                    for j in range(K):  # a tile's row holds few labels
+                        present = 0
+                        for x in range(T):
+                            present += labels[x] == j
+                        if present:
+                            for x in range(T):
+                                r, y = total[x], labels[x]
+                                highest[x] = r if y == j else ZERO
+                            for k in range(K):
+                                add = ZERO
+                                for x in range(T):
+                                    add += q[k, x] * highest[x]
+                                out[k, j] += add
+                row += 1
+            above, below = below, above
+    return wrong
+
+
+@compiled
+def joint_gradient(  # type: ignore[no-untyped-def]
+    logits, targets, rows, columns, strip, tile, slope, ignore_index, gradient, halo
+):
+    """One strip's gradient, in source rows, of a loss whose slope in the sum over pixels of q_k 1[y = j] is given.
+
+    Args as in `cross_entropy`; slope is (K, K + 1) float32 with 0 at j = K, for ignored pixels.
+    """
+    K, h, _ = logits.shape
+    first, last, begin, end = strip
+    top, _, lower = rows
+    labels = np.empty(tile, np.uint32)
+    above, below = np.empty((K, tile), np.float32), np.empty((K, tile), np.float32)
+    up, down = np.zeros((K, tile), np.float32), np.zeros((K, tile), np.float32)
+    q, s = np.empty((K, tile), np.float32), np.empty((K, tile), np.float32)
+    highest, total, mean = np.empty(tile, np.float32), np.empty(tile, np.float32), np.empty(tile, np.float32)
+    for start in range(0, targets.shape[1], tile):
+        T = min(tile, targets.shape[1] - start)
+        row = begin
+        _spread(logits, first, columns, start, T, above)
+        for source in range(first, last):
+            _spread(logits, min(source + 1, h - 1), columns, start, T, below)
+            while row < end and top[row] == source:
+                counted, _ = _read_labels(targets[row], start, T, K, ignore_index, labels)
+                if counted:
+                    share = lower[row]
+                    _blend(above, below, share, K, T, q, highest)
+                    _exponentiate(q, highest, K, T, total)
+                    for x in range(T):
+                        total[x] = ONE / total[x]
+                    mean[:T] = 0
+                    for k in range(K):
+                        for x in range(T):
+                            s[k, x] = slope[k, labels[x]]
+                        for x in range(T):
+                            q[k, x] *= total[x]
+                            mean[x] += q[k, x] * s[k, x]
+                    for k in range(K):
+                        for x in range(T):
+                            g = q[k, x] * (s[k, x] - mean[x])
+                            down[k, x] += share * g
+                            up[k, x] += (ONE - share) * g
+                row += 1
+            _fold(up, columns, start, T, gradient[:, source])
+            up, down = down, up
+            above, below = below, above
+        _fold(up, columns, start, T, halo)
+
+
+@compiled
+def _entropy_tile(features, base, strides, C, T, v, p, highest, total, mean):  # type: ignore[no-untyped-def]
+    """Load T positions: v - max into v, its exponential into p, their sum and mean of v under p, minus log sum."""
+    across, along = strides
+    for c in range(C):
+        if along == 1:
+            for x in range(T):
+                v[c, x] = features[base + c * across + x]
+        else:
+            for x in range(T):
+                v[c, x] = features[base + c * across + x * along]
+    for x in range(T):
+        highest[x] = v[0, x]
+        total[x] = 0
+        mean[x] = 0
+    for c in range(C):
+        for x in range(T):
+            u, top = v[c, x], highest[x]
+            highest[x] = u if u > top else top
+    for c in range(C):
+        for x in range(T):
+            u = v[c, x] - highest[x]
+            e = _exp(u)
+            v[c, x] = u
+            p[c, x] = e
+            total[x] += e
+            mean[x] += e * u
+    for x in range(T):
+        mean[x] = mean[x] / total[x] - _log(total[x])
+
+
+@compiled
+def negative_entropy(features, begin, end, strides, C, tile):  # type: ignore[no-untyped-def]
+    """Sum of sum_c p_c log p_c over positions begin to end.
+
+    Args:
+        features: flat float32; channel c of position x is at c * strides[0] + x * strides[1].
+        tile: positions handled together.
+    """
+    loss = 0.0
+    v, p = np.empty((C, tile), np.float32), np.empty((C, tile), np.float32)
+    highest, total, mean = np.empty(tile, np.float32), np.empty(tile, np.float32), np.empty(tile, np.float32)
+    for start in range(begin, end, tile):
+        T = min(tile, end - start)
+        _entropy_tile(features, start * strides[1], strides, C, T, v, p, highest, total, mean)
+        for x in range(T):
+            loss += mean[x]
+    return loss
+
+
+@compiled
+def negative_entropy_gradient(features, begin, end, strides, C, tile, factor, out):  # type: ignore[no-untyped-def]
+    """Its gradient times factor, laid out like the features: p_c (log p_c - sum_d p_d log p_d)."""
+    across, along = strides
+    v, p = np.empty((C, tile), np.float32), np.empty((C, tile), np.float32)
+    highest, total, mean = np.empty(tile, np.float32), np.empty(tile, np.float32), np.empty(tile, np.float32)
+    for start in range(begin, end, tile):
+        T = min(tile, end - start)
+        base = start * along
+        _entropy_tile(features, base, strides, C, T, v, p, highest, total, mean)
+        for x in range(T):
+            mean[x] += _log(total[x])
+            total[x] = factor / total[x]
+        for c in range(C):
+            if along == 1:
+                for x in range(T):
+                    out[base + c * across + x] = p[c, x] * total[x] * (v[c, x] - mean[x])
+            else:
+                for x in range(T):
+                    out[base + c * across + x * along] = p[c, x] * total[x] * (v[c, x] - mean[x])
