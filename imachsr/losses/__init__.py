@@ -5,7 +5,18 @@ Any other callable `(logits, targets) -> scalar` serves as a term too.
 """
 
 from .cross_entropy import cross_entropy
-from .mutual_information import ESTIMATORS, label_entropy, mutual_information
+from .infonce import infonce
+from .label_entropy import label_entropy
+from .mutual_information import ESTIMATORS, mutual_information
 from .negative_entropy import negative_entropy
+from .region import region
 
-__all__ = ["ESTIMATORS", "cross_entropy", "label_entropy", "mutual_information", "negative_entropy"]
+__all__ = [
+    "ESTIMATORS",
+    "cross_entropy",
+    "infonce",
+    "label_entropy",
+    "mutual_information",
+    "negative_entropy",
+    "region",
+]

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from ._common import check_labels, check_pair, sum_dtype, upsample
 from ._impl import choose
-from ._shapes import check_labels, check_pair, sum_dtype, upsample
 
 
 def cross_entropy(
@@ -77,7 +77,7 @@ def reference(
     w_y = w[y] * labelled
     loss = -w_y * log_q.gather(1, y.unsqueeze(1)).squeeze(1)
     if label_smoothing:
-        spread = -(log_q.movedim(1, -1) @ w) / len(w) * labelled
+        spread = -(log_q.movedim(1, -1) * w).mean(-1) * labelled
         loss = (1 - label_smoothing) * loss + label_smoothing * spread
     total = loss.sum(dtype=sum_dtype(loss))
     if reduction == "mean":

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from ._common import check_reduction, sum_dtype, working_dtype
 from ._impl import choose
-from ._shapes import check_reduction, sum_dtype, working_dtype
 
 
 def negative_entropy(features: Tensor, *, dim: int = 1, reduction: str = "mean", impl: str = "auto") -> Tensor:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
+
+from .._common import safe_log
 
 
 def loss_and_slope(joint: Tensor, mean: bool) -> tuple[Tensor, Tensor]:
@@ -21,8 +22,7 @@ def loss_and_slope(joint: Tensor, mean: bool) -> tuple[Tensor, Tensor]:
     """
     count = joint.sum((1, 2))
     P = joint / count.clamp_min(1)[:, None, None]
-    tiny = torch.finfo(P.dtype).tiny
-    log_P, log_Q, log_Y = (p.clamp_min(tiny).log() for p in (P, P.sum(2, keepdim=True), P.sum(1, keepdim=True)))
+    log_P, log_Q, log_Y = safe_log(P), safe_log(P.sum(2, keepdim=True)), safe_log(P.sum(1, keepdim=True))
     information = (P * (log_P - log_Q - log_Y)).sum((1, 2))
     images = (count > 0).sum().clamp_min(1)
     share = (count > 0) / images if mean else count

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..._shapes import label_error
+from ..._common import label_error
 from .._op import loss_operator
 from . import _sweeps
 from ._strips import Plan, plan

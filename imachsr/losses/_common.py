@@ -1,4 +1,4 @@
-"""What the losses share: shape rules said in words, upsampling to label size, and the dtype they work in.
+"""What the losses share: rules said in words, upsampling to label size, the dtype they work in, a finite log.
 
 Axes: B images, K classes, (h, w) logits, (H, W) labels.
 """
@@ -85,3 +85,14 @@ def working_dtype(tensor: Tensor) -> torch.dtype:
 def sum_dtype(tensor: Tensor) -> torch.dtype:
     """float64, in which a million pixels add up without loss; float32 on a device without it."""
     return torch.float32 if tensor.device.type == "mps" else torch.float64
+
+
+def safe_log(p: Tensor) -> Tensor:
+    """log p with log 0 finite, so that 0 log 0 is 0 and its gradient is no NaN."""
+    return p.clamp_min(torch.finfo(p.dtype).tiny).log()
+
+
+def one_hot(targets: Tensor, classes: int, ignore_index: int) -> Tensor:
+    """Labels (B, ...) as (B, K, ...) of booleans, all false where ignored."""
+    ids = torch.arange(classes, device=targets.device).view(1, -1, *[1] * (targets.ndim - 1))
+    return (targets.unsqueeze(1) == ids) & (targets != ignore_index).unsqueeze(1)

@@ -1,0 +1,1 @@
+"""Fused losses anywhere torch runs: strips of label rows that fit the cache, in plain torch."""
