@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from math import prod
 from typing import Any
 
@@ -63,6 +64,12 @@ def role_of(dim: Dim) -> str:
     if len(roles) == 1:
         return roles.pop()
     return "c" if "c" in roles and roles <= {"c", "y", "x"} else "?"
+
+
+def nested(atoms: Sequence[Atom]) -> bool:
+    """Whether atoms of one axis lie inside one another, outermost to innermost, each place counted once."""
+    sized = sorted((atom for atom in atoms if atom.size > 1), key=lambda atom: -atom.stride)
+    return all(outer.stride >= inner.stride * inner.size for outer, inner in pairwise(sized))
 
 
 def regroup(axes: Axes, shape: Sequence[int]) -> Axes:

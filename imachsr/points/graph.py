@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from functools import cached_property
 from itertools import accumulate
 
-from .axes import Axes, role_of
+from .axes import Axes, nested, role_of
 from .record import Operation, Recording
 
 RESHAPES = {
@@ -119,6 +119,12 @@ class Graph:
         """Rows times columns."""
         _, rows, columns = self.extent(value)
         return rows * columns
+
+    def paired(self, value: int) -> bool:
+        """Whether rows and columns appear twice, as in an attention map."""
+        axes = self.recording.values[value].axes or ()
+        atoms = [atom for dim in axes for outer in dim for part in outer.parts or ((outer,),) for atom in part]
+        return not all(nested([atom for atom in atoms if atom.role == role]) for role in "yx")
 
     def upstream(self, value: int, through: Callable[[Operation], bool]) -> Iterator[tuple[int, Operation]]:
         """Makers of a value and of what they read, nearest first, as long as `through` lets pass."""

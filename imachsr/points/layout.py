@@ -9,7 +9,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
-from .axes import Atom, Axes, role_of, size_of
+from .axes import Atom, Axes, nested, role_of, size_of
 
 
 @dataclass(frozen=True)
@@ -127,7 +127,7 @@ def _ordered(
         return "its batch is " + ("split" if places["b"] else "gone")
     for role in "yx":
         places[role].sort(key=lambda place: -atoms[place][0].stride)
-        if not _nested([atoms[place][0] for place in places[role]]):
+        if not nested([atoms[place][0] for place in places[role]]):
             return "positions appear twice in it, as in an attention map"
     if not places["c"]:
         return "it has no channels"
@@ -143,13 +143,9 @@ def _ordered(
     return Layout(kind, order, counts, split, grid, (roll[0], roll[1]), recorded)
 
 
-def _nested(atoms: list[Atom]) -> bool:
-    sized = [atom for atom in atoms if atom.size > 1]
-    return all(outer.stride >= inner.stride * inner.size for outer, inner in pairwise(sized))
-
-
 def _in_order(dim: tuple[Atom, ...]) -> bool:
-    return role_of(dim) == "c" or _nested(list(dim))
+    strides = [atom.stride for atom in dim if atom.size > 1]
+    return role_of(dim) == "c" or (nested(dim) and strides == sorted(strides, reverse=True))
 
 
 def _shift(dim: tuple[Atom, ...]) -> bool:

@@ -5,6 +5,7 @@ Fake tensors are tried before real ones, so that it costs no arithmetic. The net
 
 from __future__ import annotations
 
+import logging
 import random
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
@@ -108,7 +109,8 @@ def record(network: nn.Module, inputs: tuple[Any, ...], kwargs: Mapping[str, Any
         kwargs: its named inputs.
     """
     try:
-        return _record(network, inputs, kwargs, FakeTensorMode(allow_non_fake_inputs=True), "fake tensors")
+        with quiet("torch._subclasses.fake_tensor"):
+            return _record(network, inputs, kwargs, FakeTensorMode(allow_non_fake_inputs=True), "fake tensors")
     except Exception as error:  # values decide the control flow, or an operation knows no fake tensors
         reason = f"{type(error).__name__}: {error}".splitlines()[0]
         with torch.random.fork_rng():
@@ -134,6 +136,18 @@ def _record(
         with recorder.hooks(network), torch.enable_grad(), recorder:
             output = torch.func.functional_call(network, state, given, named, tie_weights=True)
         return recorder.finish(output, how)
+
+
+@contextmanager
+def quiet(name: str) -> Iterator[None]:
+    """Silences a logger that prints a traceback for what is tried in vain."""
+    logger = logging.getLogger(name)
+    level = logger.level
+    logger.setLevel(logging.CRITICAL + 1)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
 
 
 @contextmanager

@@ -100,12 +100,17 @@ class Judge:
                 reads.update(operation.inputs)
                 makes.update(operation.outputs[:1])
             elif relates(operation):
-                inner = lambda o: not weighted(o) and not relates(o) and not attends(o)  # noqa: E731
-                seconds = [o for _, o in self.graph.downstream(operation.outputs[0], inner) if relates(o)]
+                ahead = self.graph.downstream(operation.outputs[0], self._inside_attention)
+                seconds = [o for _, o in ahead if relates(o)]
                 if seconds:
                     reads.update(operation.inputs, *(set(o.inputs) - self._made_from(operation, o) for o in seconds))
                     makes.update(*(o.outputs for o in seconds))
         return reads, makes
+
+    def _inside_attention(self, operation: Operation) -> bool:
+        """What may lie between the two products: anything without weights, and weights that mix attention maps."""
+        mixes = weighted(operation) and all(map(self.graph.paired, operation.inputs))
+        return not (relates(operation) or attends(operation)) and (mixes or not weighted(operation))
 
     def _made_from(self, earlier: Operation, later: Operation) -> set[int]:
         return {value for value in later.inputs if self.graph.comes_from(value, earlier.outputs[0])}
