@@ -49,7 +49,7 @@ def find_points(network: nn.Module, *inputs: Any, **kwargs: Any) -> Points:
             left_out[names[0][0]] = layout
         else:
             points.append(_point(graph, value, names, layout, judge))
-    return Points(points, recording.how, left_out)
+    return Points(points, recording.how, left_out, graph.unused)
 
 
 def _refuse(network: nn.Module) -> None:

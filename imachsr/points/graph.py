@@ -88,6 +88,15 @@ class Graph:
         return frozenset(reached)
 
     @cached_property
+    def unused(self) -> tuple[str, ...]:
+        """Parameters from which the output is not made."""
+        used: set[str] = set()
+        for operation in self.operations:
+            if self.on_the_way.intersection(operation.outputs):
+                used |= operation.parameters
+        return tuple(name for name in self.recording.sizes if name not in used)
+
+    @cached_property
     def ancestors(self) -> list[int]:
         """For each value, the values it was made from, itself included, as bits of an integer."""
         bits = [1 << value for value in range(len(self.recording.values))]

@@ -67,12 +67,20 @@ class Points(Sequence[Point]):
         points: in order of depth.
         recorded: how the forward pass was recorded.
         left_out: name of a tensor that cannot be a point -> why.
+        unused: parameters that the output does not depend on (distributed training must be told).
     """
 
-    def __init__(self, points: Sequence[Point], recorded: str = "", left_out: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        points: Sequence[Point],
+        recorded: str = "",
+        left_out: Mapping[str, str] | None = None,
+        unused: Sequence[str] = (),
+    ) -> None:
         self.points = tuple(points)
         self.recorded = recorded
         self.left_out = MappingProxyType(dict(left_out or {}))
+        self.unused = tuple(unused)
 
     @overload
     def __getitem__(self, index: int) -> Point: ...
@@ -80,7 +88,7 @@ class Points(Sequence[Point]):
     def __getitem__(self, index: slice) -> Points: ...
     def __getitem__(self, index: int | slice) -> Point | Points:
         if isinstance(index, slice):
-            return Points(self.points[index], self.recorded, self.left_out)
+            return Points(self.points[index], self.recorded, self.left_out, self.unused)
         return self.points[index]
 
     def __len__(self) -> int:

@@ -127,10 +127,8 @@ def _record(
         return fake.from_tensor(tensor) if fake else tensor.detach().clone()
 
     with unchanged(network), fake or nullcontext():
-        weights = {name: stand_in(parameter) for name, parameter in network.named_parameters(remove_duplicate=False)}
-        state = weights | {name: stand_in(buffer) for name, buffer in network.named_buffers(remove_duplicate=False)}
-        for name in weights:
-            weights[name].requires_grad_(True) if weights[name].is_floating_point() else None
+        weights = {name: stand_in(parameter) for name, parameter in network.named_parameters()}
+        state = weights | {name: stand_in(buffer) for name, buffer in network.named_buffers()}
         given, named = tree_map(stand_in, (inputs, dict(kwargs)))
         recorder = Recorder(weights, state, tree_leaves((given, named)))
         with recorder.hooks(network), torch.enable_grad(), recorder:

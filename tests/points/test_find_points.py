@@ -1,0 +1,162 @@
+"""What one recorded forward pass says, and that it costs the network nothing."""
+
+import random
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from imachsr.points import Points, find_points
+
+IMAGES = torch.randn(2, 3, 16, 16, generator=torch.Generator().manual_seed(0))
+
+
+def residual() -> nn.Module:
+    class Residual(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv1, self.bn, self.conv2 = nn.Conv2d(8, 8, 3, padding=1), nn.BatchNorm2d(8), nn.Conv2d(8, 8, 1)
+
+        def forward(self, features: torch.Tensor) -> torch.Tensor:
+            return torch.relu(features + self.conv2(torch.relu(self.bn(self.conv1(features)))))
+
+    return nn.Sequential(nn.Conv2d(3, 8, 3, 2, 1), Residual(), nn.Dropout(0.5), Residual(), nn.Conv2d(8, 2, 1))
+
+
+def test_the_columns_of_a_point() -> None:
+    points = find_points(residual(), IMAGES)
+    point = next(point for point in points if point.name == "1")
+    assert (point.shape, point.channels, point.size, point.scale) == ((2, 8, 8, 8), 8, (8, 8), 0.5)
+    assert point.layout.kind == "map"
+    assert point.block == 0
+    assert point.parameters == (3 * 9 * 8 + 8) + (8 * 9 * 8 + 8) + 16 + (8 * 8 + 8)
+    multiplications = 3 * 9 * 8, 8 * 9 * 8, 8 * 8, 8 * 9 * 8, 8 * 8, 8 * 2
+    assert point.flops == pytest.approx(sum(multiplications[:3]) / sum(multiplications))
+
+
+def test_points_come_in_order_of_depth_and_never_hold_the_output() -> None:
+    network = residual()
+    points = find_points(network, IMAGES)
+    depths = [point.depth for point in points]
+    assert depths == sorted(depths)
+    assert 0 < depths[0] < depths[-1] < 1
+    assert "4" not in {point.name for point in points}
+
+
+def test_the_same_call_gives_the_same_points() -> None:
+    network = residual()
+    assert find_points(network, IMAGES).points == find_points(network, IMAGES).points
+
+
+def test_nothing_of_the_network_or_the_random_states_changes() -> None:
+    network = residual().train()
+    network.seen = [1]
+    state = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    attributes = [sorted(vars(module)) for module in network.modules()]
+    states = torch.get_rng_state(), random.getstate(), np.random.get_state()[1].copy()  # noqa: NPY002
+    find_points(network, IMAGES)
+    assert all(torch.equal(tensor, state[name]) for name, tensor in network.state_dict().items())
+    assert [sorted(vars(module)) for module in network.modules()] == attributes
+    assert not any(module._forward_hooks or module._forward_pre_hooks for module in network.modules())
+    assert torch.equal(torch.get_rng_state(), states[0])
+    assert random.getstate() == states[1]
+    assert (np.random.get_state()[1] == states[2]).all()  # noqa: NPY002
+    assert network.training
+
+
+class Remembering(nn.Module):
+    """Keeps what it computed, as networks with position caches do."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.head, self.cache, self.last = nn.Conv2d(3, 4, 1), nn.Conv2d(4, 2, 1), {}, None
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        self.last = self.cache[images.shape] = self.conv(images)
+        return self.head(self.last)
+
+
+def test_no_fake_tensor_stays_behind() -> None:
+    network = Remembering()
+    find_points(network, IMAGES)
+    assert network.last is None
+    assert network.cache == {}
+
+
+class Deciding(nn.Module):
+    """Takes its way by a value, which only real tensors have."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.bn, self.conv, self.head = nn.BatchNorm2d(3), nn.Conv2d(3, 4, 1), nn.Conv2d(4, 2, 1)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        features = self.conv(self.bn(images))
+        features = features.relu() if features.mean() > features.min() and torch.rand(()) >= 0 else features
+        return self.head(features)
+
+
+def test_values_that_decide_the_way_are_recorded_for_real() -> None:
+    network = Deciding().train()
+    state = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    random_state = torch.get_rng_state()
+    points = find_points(network, IMAGES)
+    assert points.recorded.startswith("real tensors, since DataDependentOutputException")
+    assert [point.name for point in points] == ["bn", "conv"]
+    assert all(torch.equal(tensor, state[name]) for name, tensor in network.state_dict().items())
+    assert torch.equal(torch.get_rng_state(), random_state)
+
+
+class Depth(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.colour, self.depth, self.head = nn.Conv2d(3, 4, 1), nn.Conv2d(1, 4, 1), nn.Conv2d(4, 2, 1)
+
+    def forward(self, images: torch.Tensor, depth: torch.Tensor, *, gain: float = 1.0) -> torch.Tensor:
+        return self.head(self.colour(images) + gain * self.depth(depth))
+
+
+def test_several_inputs_and_named_ones() -> None:
+    network, depth = Depth(), torch.randn(2, 1, 16, 16)
+    names = ["colour", "depth"]
+    assert [point.name for point in find_points(network, IMAGES, depth)] == names
+    assert [point.name for point in find_points(network, IMAGES, depth=depth, gain=2.0)] == names
+
+
+def test_the_mode_of_the_network_is_the_mode_recorded() -> None:
+    class Auxiliary(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv, self.aux, self.head = nn.Conv2d(3, 4, 1), nn.Conv2d(4, 4, 1), nn.Conv2d(4, 2, 1)
+
+        def forward(self, images: torch.Tensor) -> torch.Tensor:
+            features = self.conv(images)
+            return self.head(self.aux(features) if self.training else features)
+
+    network = Auxiliary()
+    assert [point.name for point in find_points(network.train(), IMAGES)] == ["conv", "aux"]
+    assert [point.name for point in find_points(network.eval(), IMAGES)] == ["conv"]
+
+
+def test_tied_weights_are_counted_once() -> None:
+    network = nn.Sequential(nn.Conv2d(4, 4, 1), nn.Conv2d(4, 4, 1), nn.Conv2d(4, 2, 1))
+    network[1].weight = network[0].weight
+    points = find_points(network, torch.randn(2, 4, 8, 8))
+    assert points[1].parameters == 16 + 4 + 4
+
+
+def test_the_table_prints_aligned_and_goes_to_pandas() -> None:
+    points = find_points(residual(), IMAGES)
+    lines = str(points).splitlines()
+    assert len(lines) == len(points) + 1
+    assert lines[0].split() == list(points.to_dataframe().columns)
+    assert lines[0].index("rules") == lines[1].index("downsampling")
+    assert "1/2" in lines[1]
+    assert isinstance(points[:2], Points)
+    assert repr(points).startswith(f"Points({len(points)} points, 2 of them block outputs, recorded with fake tensors")
+
+
+def test_weights_without_a_shape_are_refused() -> None:
+    with pytest.raises(ValueError, match="weight 'weight' has no shape yet.*call the network once"):
+        find_points(nn.LazyConv2d(4, 1), IMAGES)

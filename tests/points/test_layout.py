@@ -1,0 +1,135 @@
+"""Every layout comes back to (B, C, h, w) exactly, on a grid that is not square."""
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from imachsr.points import Capture, find_points
+
+IMAGES = torch.randn(2, 3, 16, 48, generator=torch.Generator().manual_seed(0))  # behind 4x4 patches, a 4 x 12 grid
+CHANNELS = 6
+
+
+def tokens(maps: Tensor) -> Tensor:
+    return maps.flatten(2).transpose(1, 2)
+
+
+def surrounded(maps: Tensor, before: int, after: int) -> Tensor:
+    extra = torch.ones(1, before + after, CHANNELS).expand(len(maps), -1, -1)
+    return torch.cat([extra[:, :before], tokens(maps), extra[:, before:]], dim=1)
+
+
+def windows(maps: Tensor) -> Tensor:
+    batch, channels, height, width = maps.shape
+    split = maps.permute(0, 2, 3, 1).reshape(batch, height // 2, 2, width // 3, 3, channels)
+    return split.permute(0, 1, 3, 2, 4, 5).reshape(-1, 6, channels)
+
+
+def unwindowed(maps: Tensor) -> Tensor:
+    return maps.view(-1, 2, 4, 2, 3, CHANNELS).transpose(2, 3).flatten(1, 2).flatten(2, 3)
+
+
+def grid(maps: Tensor) -> Tensor:
+    """Windows of places far apart."""
+    batch, channels, height, width = maps.shape
+    split = maps.permute(0, 2, 3, 1).reshape(batch, 2, height // 2, 3, width // 3, channels)
+    return split.permute(0, 2, 4, 1, 3, 5).reshape(-1, 6, channels)
+
+
+ARRANGEMENTS: dict[str, tuple[str, Callable[[Tensor], Tensor]]] = {
+    "map": ("map", lambda maps: maps * 1.0),
+    "channels last": ("channels_last", lambda maps: maps.permute(0, 2, 3, 1)),
+    "tokens": ("tokens", tokens),
+    "tokens behind a class token": ("tokens", lambda maps: surrounded(maps, 1, 0)),
+    "tokens among class and register tokens": ("tokens", lambda maps: surrounded(maps, 5, 2)),
+    "tokens after those in front are dropped": ("tokens", lambda maps: surrounded(maps, 5, 0)[:, 5:]),
+    "the sequence before the batch": ("tokens", lambda maps: tokens(maps).transpose(0, 1)),
+    "channels before tokens": ("tokens", lambda maps: maps.flatten(2)),
+    "heads apart": ("tokens", lambda maps: tokens(maps).unflatten(2, (2, 3)).transpose(1, 2)),
+    "batch and sequence in one": ("windows", lambda maps: tokens(maps).flatten(0, 1)),
+    "windows": ("windows", windows),
+    "windows put back": ("channels_last", lambda maps: unwindowed(windows(maps))),
+    "grid of far places": ("windows", grid),
+    "shifted windows": ("windows", lambda maps: windows(torch.roll(maps, (-1, -2), (2, 3)))),
+    "rolled": ("tokens", lambda maps: torch.roll(maps, (1, 3), (2, 3))),
+    "pooled": ("vector", lambda maps: maps.mean((2, 3))),
+}  # fmt: skip
+
+
+class Arrange(nn.Module):
+    def __init__(self, arrange: Callable[[Tensor], Tensor]) -> None:
+        super().__init__()
+        self.arrange = arrange
+
+    def forward(self, maps: Tensor) -> Tensor:
+        return self.arrange(maps)
+
+
+class Arranged(nn.Module):
+    def __init__(self, arrange: Callable[[Tensor], Tensor]) -> None:
+        super().__init__()
+        self.embed, self.arranged = nn.Conv2d(3, CHANNELS, 4, 4), Arrange(arrange)
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.arranged(self.embed(images)).square().sum()
+
+
+@pytest.mark.parametrize("name", ARRANGEMENTS)
+def test_every_arrangement_is_undone(name: str) -> None:
+    kind, arrange = ARRANGEMENTS[name]
+    network = Arranged(arrange)
+    points = {point.name: point for point in find_points(network, IMAGES)}
+    assert points["arranged"].layout.kind == kind
+    capture = Capture(network, [points["embed"], points["arranged"]])
+    for count in (2, 3):  # another batch than the recorded one
+        network(torch.randn(count, 3, 16, 48))
+        maps, features = capture.read()
+        truth = maps.mean((2, 3), keepdim=True) if kind == "vector" else maps
+        assert torch.equal(features, truth)
+
+
+def test_what_was_in_front_is_told() -> None:
+    points = find_points(Arranged(ARRANGEMENTS["tokens among class and register tokens"][1]), IMAGES)
+    assert points[-1].layout.skipped == 5
+
+
+def test_a_map_may_change_its_size_but_tokens_may_not() -> None:
+    larger = torch.randn(2, 3, 32, 48)
+    for name in ("map", "channels last"):
+        network = Arranged(ARRANGEMENTS[name][1])
+        capture = Capture(network, find_points(network, IMAGES)[1:])
+        network(larger)
+        assert capture.read()[0].shape == (2, CHANNELS, 8, 12)
+    network = Arranged(tokens)
+    capture = Capture(network, find_points(network, IMAGES)[1:])
+    network(larger)
+    with pytest.raises(ValueError, match=r"shape \(2, 96, 6\).*tokens of \(-1, 48, 6\).*images of this size"):
+        capture.read()
+
+
+class Attended(nn.Module):
+    """Attention written out: queries and keys meet in a matrix of places by places."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.embed, self.softmax = nn.Conv2d(3, 6, 4, 4), nn.Softmax(-1)
+        self.queries, self.keys = nn.Linear(6, 6), nn.Linear(6, 6)
+
+    def forward(self, images: Tensor) -> Tensor:
+        sequence = tokens(self.embed(images))
+        weights = self.softmax(self.queries(sequence) @ self.keys(sequence).transpose(1, 2))
+        return (weights @ sequence).sum()
+
+
+def test_what_cannot_be_read_as_features_is_left_out_with_the_reason() -> None:
+    points = find_points(Attended(), IMAGES)
+    assert [point.name for point in points] == ["embed", "queries", "keys"]
+    assert dict(points.left_out) == {"softmax": "positions appear twice in it, as in an attention map"}
+
+
+def test_thinned_tokens_keep_no_false_grid() -> None:
+    network = Arranged(lambda maps: tokens(maps)[:, ::3])
+    points = find_points(network, IMAGES)
+    assert dict(points.left_out) == {"arranged": "a dimension has lost its meaning"}
