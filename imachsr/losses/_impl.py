@@ -16,6 +16,12 @@ SMALL = 2**18  # values below which `auto` stays with the reference: a fast twin
 MOST_CLASSES = 256  # a CUDA block holds all classes of its pixels
 
 
+def _constant(function: Callable[..., Any]) -> Callable[..., Any]:
+    """`torch.compiler.assume_constant_result`, which would import the compiler (seconds) to set this very mark."""
+    function._dynamo_marked_constant = True  # type: ignore[attr-defined]
+    return function
+
+
 def choose(loss: str, impl: str, reference: Callable[..., Any], tensor: Tensor, values: int) -> Callable[..., Any]:
     """The function that computes `loss` on `tensor`; an explicit wish is honoured or refused, never changed.
 
@@ -31,8 +37,9 @@ def choose(loss: str, impl: str, reference: Callable[..., Any], tensor: Tensor, 
     """
     if impl == "reference":
         return reference
-    channels = tensor.shape[1] if loss != "negative_entropy" else 0
-    name = _decide(loss, impl, tensor.device.type, tensor.dtype, channels, values, transformed())
+    large = True if values >= SMALL else False  # noqa: SIM210  sizes may be symbols while tracing; these are not
+    wide = True if loss != "negative_entropy" and tensor.shape[1] > MOST_CLASSES else False  # noqa: SIM210
+    name = _decide(loss, impl, tensor.device.type, tensor.dtype, large, wide, transformed())
     return reference if name == "reference" else _twin(loss, name)
 
 
@@ -41,24 +48,22 @@ def transformed() -> bool:
     return torch._C._functorch.peek_interpreter_stack() is not None
 
 
-@torch.compiler.assume_constant_result
-def _decide(
-    loss: str, impl: str, device: str, dtype: torch.dtype, channels: int, values: int, transformed: bool
-) -> str:
+@_constant
+def _decide(loss: str, impl: str, device: str, dtype: torch.dtype, large: bool, wide: bool, transformed: bool) -> str:
     if impl not in IMPLS:
         raise ValueError(f"got impl={impl!r} for {loss}; the implementations are {IMPLS}; use one of them")
     if impl != "auto":
-        reason = _obstacle(impl, device, dtype, channels, transformed)
+        reason = _obstacle(impl, device, dtype, wide, transformed)
         if reason:
             raise ValueError(f"got impl={impl!r} for {loss}; {reason}; use impl='auto' or impl='reference'")
         return impl
-    if transformed or dtype == torch.float64 or device not in ("cpu", "cuda") or values < SMALL:
+    if transformed or dtype == torch.float64 or device not in ("cpu", "cuda") or not large:
         return "reference"
     fast = "numba" if device == "cpu" else "triton"
-    return "chunked" if _obstacle(fast, device, dtype, channels, transformed) else fast
+    return "chunked" if _obstacle(fast, device, dtype, wide, transformed) else fast
 
 
-def _obstacle(impl: str, device: str, dtype: torch.dtype, channels: int, transformed: bool) -> str:
+def _obstacle(impl: str, device: str, dtype: torch.dtype, wide: bool, transformed: bool) -> str:
     """Why `impl` cannot do this, or nothing."""
     if transformed:
         return "it has no rules for functorch transforms, which only the reference goes through"
@@ -72,11 +77,11 @@ def _obstacle(impl: str, device: str, dtype: torch.dtype, channels: int, transfo
         return f"numba runs on the CPU and the tensor is on {device}"
     if impl == "triton" and device != "cuda" and os.environ.get("TRITON_INTERPRET") != "1":
         return f"triton runs on CUDA and the tensor is on {device}"
-    if impl == "triton" and channels > MOST_CLASSES:
-        return f"triton takes up to {MOST_CLASSES} classes and there are {channels}"
+    if impl == "triton" and wide:
+        return f"triton takes up to {MOST_CLASSES} classes and there are more"
     return ""
 
 
-@torch.compiler.assume_constant_result
+@_constant
 def _twin(loss: str, impl: str) -> Callable[..., Any]:
     return getattr(import_module(f"{__package__}.kernels.{impl}.{loss}"), loss)

@@ -33,9 +33,10 @@ def region(
         I = 1/2 log det S_y - 1/2 log det(S_y - S_yq S_q^-1 S_qy),   loss = - mean over images of sum_k I_k / 9
 
     the lower bound of Zhao et al. (Region Mutual Information Loss, NeurIPS 2019), which is the second term up to a
-    constant; the first, of the labels alone, has no gradient and makes knowing nothing 0. The conditional determinant is read off one Cholesky factor of the joint covariance, which stays
-    positive where subtracting would not. It saturates at 1/2 log(1 + variance / noise) per cell, sees linear dependence
-    only, and needs upsampled maps: memory as the reference of cross-entropy, several times over.
+    constant; the first, of the labels alone, has no gradient and makes knowing nothing 0. The conditional determinant
+    is read off one Cholesky factor of the joint covariance, which stays positive where subtracting would not. It
+    saturates at 1/2 log(1 + variance / noise) per cell, sees linear dependence only, and needs upsampled maps: the
+    memory of cross-entropy's reference, several times over.
 
     Args:
         logits: (B, K, h, w) at any resolution; floating point.
