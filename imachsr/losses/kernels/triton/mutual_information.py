@@ -1,0 +1,55 @@
+"""Plug-in mutual information on CUDA: one sweep for the joint, one for the gradient, nothing of label size."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn.functional import pad
+
+from .._joint import loss_and_slope
+from .._op import loss_operator
+from ._plan import close, label_columns, plan, power, refuse_labels
+from ._sweeps import joint, sweep
+
+LABELS = 64  # columns of the joint a program holds
+
+
+def mutual_information(
+    logits: Tensor, targets: Tensor, align_corners: bool, ignore_index: int, reduction: str
+) -> Tensor:
+    """Twin of the plug-in reference of `imachsr.losses.mutual_information`."""
+    if logits.ndim == 2:  # one joint over the batch: a single image, as wide as the batch
+        logits, targets = logits.T[None, :, None, :], targets[None, None]
+    return _operator(logits, targets, align_corners, ignore_index, reduction == "mean")
+
+
+@loss_operator("mutual_information_triton", "Tensor targets, bool align_corners, int ignore_index, bool mean")
+def _operator(
+    logits: Tensor, targets: Tensor, align_corners: bool, ignore_index: int, mean: bool, wanted: bool
+) -> tuple[Tensor, Tensor]:
+    (B, K, h, w), (H, W) = logits.shape, targets.shape[1:]
+    refuse_labels(targets, K, ignore_index)
+    logits, targets = logits.detach().contiguous(), targets.contiguous()
+    grid = plan((h, w), (H, W), align_corners, logits.device)
+    single: dict[str, Any] = {"device": logits.device, "dtype": torch.float32}
+    KP, sizes = power(K), (K, h, w, H, W)
+    labels = min(LABELS, KP)
+    parts = torch.empty(B, h, K, K, **single)
+    joint[(-(-K // labels), h, B)](
+        logits, targets, grid.share_y, grid.left, grid.right, grid.share_x, grid.row_cuts, parts,
+        *sizes, ignore_index, KP=KP, PX=label_columns(KP), LABELS=labels,
+    )  # fmt: skip
+    loss, slope = loss_and_slope(parts.sum(1, dtype=torch.float64), mean)
+    if not wanted:
+        return loss.float(), parts[:0].flatten()
+    slope = pad(slope, (0, 1)).float().contiguous()  # ignored pixels read the last column
+    planes, blocks, none = torch.empty(2, B, K, h, w, **single), grid.column_cuts.shape[1], torch.zeros(K, **single)
+    sweep[(blocks, h, B)](
+        logits, targets, none, slope, grid.top, grid.share_y, grid.left, grid.right, grid.share_x,
+        grid.row_cuts, grid.column_cuts, none, none, planes,
+        *sizes, 1.0, 0.0, ignore_index,
+        KP=KP, PX=label_columns(KP), J=grid.columns, JOINT=True, WANTED=True,
+    )  # fmt: skip
+    return loss.float(), close(planes)
