@@ -23,7 +23,8 @@ def choose_points(
 ) -> tuple[Point, ...]:
     """Distinct points in order of depth, the same ones on every machine.
 
-    The *base* is the block sequence: major-block outputs by depth, other points only where those run out.
+    The *base* is the block sequence: major-block outputs by depth, other points only where those run out. A network
+    without blocks has all its points for a base.
 
     Args:
         points: from `find_points`.
@@ -47,13 +48,14 @@ def choose_points(
     if distance is not None and distance < 1:
         raise ValueError(f"got distance={distance}; points lie a positive number of bases apart; give 1 or more")
     candidates = _narrowed(points, rules, names)
-    blocks = [point for point in candidates if point.block >= 0 and _extended(point)]
+    extended = [point for point in candidates if _extended(point)]
+    base = [point for point in extended if point.block >= 0] or extended
     if count == "log":
-        count = max(1, round(log2(max(len(blocks), 1))))
+        count = max(1, round(log2(max(len(base), 1))))
     if not isinstance(count, int) or count < 1:
         raise ValueError(f'got count={count!r}; it is a number of points or "log"; give 1 or more')
     step = distance or 1
-    base = _base(candidates, blocks, (count - 1) * step + 1)
+    base = _filled(base, candidates, (count - 1) * step + 1)
     if len(base) < (count - 1) * step + 1:
         raise ValueError(_too_few(count, step, points, candidates))
     if near == "spread":
@@ -86,15 +88,13 @@ def _extended(point: Point) -> bool:
     return point.size != (1, 1) and point.channels > 1
 
 
-def _base(candidates: list[Point], blocks: list[Point], needed: int) -> list[Point]:
-    """The blocks by depth, filled up from the other points, those with places and channels before those without."""
-    base = list(blocks)
+def _filled(base: list[Point], candidates: list[Point], needed: int) -> list[Point]:
+    """The base filled up, if need be, from the other points: those with places and channels before those without."""
     rest = [point for point in candidates if point not in base]
+    filled = list(base)
     for group in ([p for p in rest if _extended(p)], [p for p in rest if not _extended(p)]):
-        missing = min(needed - len(base), len(group))
-        if missing > 0:
-            base += _spread(group, missing)
-    return sorted(base, key=lambda point: (point.depth, candidates.index(point)))
+        filled += _spread(group, max(0, min(needed - len(filled), len(group))))
+    return sorted(filled, key=candidates.index)
 
 
 def _spread(points: Sequence[Point], count: int) -> list[Point]:

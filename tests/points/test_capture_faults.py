@@ -113,7 +113,7 @@ def test_a_point_that_does_not_fire_is_an_error_that_names_it() -> None:
     network.forward = lambda images: network.head(network.relu(network.first(images)))
     capture = Capture(network, points)
     network(IMAGES)
-    with pytest.raises(RuntimeError, match="got no features at point 'relu#2'.*must fire.*run the network before"):
+    with pytest.raises(RuntimeError, match=r"got no features at point 'relu#2'.*must fire.*run the network before"):
         capture.read()
 
 

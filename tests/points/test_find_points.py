@@ -158,5 +158,5 @@ def test_the_table_prints_aligned_and_goes_to_pandas() -> None:
 
 
 def test_weights_without_a_shape_are_refused() -> None:
-    with pytest.raises(ValueError, match="weight 'weight' has no shape yet.*call the network once"):
+    with pytest.raises(ValueError, match=r"weight 'weight' has no shape yet.*call the network once"):
         find_points(nn.LazyConv2d(4, 1), IMAGES)

@@ -1,0 +1,208 @@
+"""The seven transition rules on networks where the answer is known."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from imachsr.points import RULES, Point, find_points
+
+IMAGES = torch.zeros(2, 3, 16, 16)
+
+
+def judged(network: nn.Module, images: Tensor = IMAGES) -> dict[str, Point]:
+    return {point.name: point for point in find_points(network, images)}
+
+
+def meeting(points: dict[str, Point], rule: str) -> dict[str, str]:
+    return {name: point.rules[rule] for name, point in points.items() if rule in point.rules}
+
+
+def test_before_and_after_downsampling_by_whatever_does_it() -> None:
+    network = nn.Sequential(
+        nn.Conv2d(3, 4, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(4, 4, 1), nn.Conv2d(4, 4, 2, 2),
+        nn.Conv2d(4, 4, 1), nn.PixelUnshuffle(2), nn.Conv2d(16, 4, 1), nn.AdaptiveAvgPool2d(1), nn.Conv2d(4, 2, 1),
+    )  # fmt: skip
+    assert meeting(judged(network), "downsampling") == {
+        "0": "before max_pool2d_with_indices takes 16x16 to 8x8",
+        "1": "before max_pool2d_with_indices takes 16x16 to 8x8",
+        "2": "after max_pool2d_with_indices takes 16x16 to 8x8",
+        "3": "before convolution takes 8x8 to 4x4",
+        "4": "after convolution takes 8x8 to 4x4",
+        "5": "before pixel_unshuffle takes 4x4 to 2x2",
+        "6": "after pixel_unshuffle takes 4x4 to 2x2",
+    }
+
+
+class Merging(nn.Module):
+    """Downsampling without any strided operation: neighbours become channels."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.embed, self.merge, self.head = nn.Conv2d(3, 4, 1), nn.Linear(16, 4), nn.Linear(4, 2)
+
+    def forward(self, images: Tensor) -> Tensor:
+        maps = self.embed(images).permute(0, 2, 3, 1)
+        batch, height, width, channels = maps.shape
+        split = maps.reshape(batch, height // 2, 2, width // 2, 2, channels)
+        return self.head(self.merge(split.permute(0, 1, 3, 4, 2, 5).flatten(3)))
+
+
+def test_downsampling_by_rearrangement() -> None:
+    points = judged(Merging())
+    assert points["merge"].size == (8, 8)
+    assert set(meeting(points, "downsampling")) == {"embed"}
+
+
+class Residual(nn.Module):
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.conv1, self.conv2 = nn.Conv2d(channels, channels, 3, padding=1), nn.Conv2d(channels, channels, 1)
+
+    def forward(self, maps: Tensor) -> Tensor:
+        return F.relu(maps + self.conv2(F.relu(self.conv1(maps))))
+
+
+def test_blocks_are_found_through_stages_and_wrappers() -> None:
+    stages = nn.Sequential(nn.Sequential(Residual(4), Residual(4)), nn.Sequential(Residual(4), Residual(4)))
+    network = nn.Sequential(nn.Conv2d(3, 4, 1), nn.Sequential(stages), nn.Conv2d(4, 2, 1))
+    assert meeting(judged(network), "blocks") == {
+        "1.0.0.0": "end of block 1 of 4",
+        "1.0.0": "end of block 2 of 4",
+        "1.0.1.0": "end of block 3 of 4",
+        "1": "end of block 4 of 4",
+    }
+
+
+def test_a_plain_chain_has_no_blocks() -> None:
+    points = judged(nn.Sequential(*(nn.Conv2d(3, 3, 1) for _ in range(5))))
+    assert meeting(points, "blocks") == {}
+
+
+def test_bottlenecks_are_narrow_between_wide() -> None:
+    network = nn.Sequential(
+        nn.Conv2d(3, 16, 1), nn.Conv2d(16, 4, 1), nn.BatchNorm2d(4), nn.Conv2d(4, 4, 3, padding=1), nn.Conv2d(4, 16, 1),
+        nn.Conv2d(16, 32, 1), nn.Conv2d(32, 2, 1),
+    )  # fmt: skip
+    reason = "16 channels compressed to 4, expanded to 16 after"
+    assert meeting(judged(network), "bottleneck") == {"1": reason, "2": reason, "3": reason}
+
+
+class Layer(nn.Module):
+    """One attention layer; how the middle is computed is a choice."""
+
+    def __init__(self, kind: str) -> None:
+        super().__init__()
+        self.kind = kind
+        self.embed, self.norm, self.head = nn.Conv2d(3, 8, 4, 4), nn.LayerNorm(8), nn.Linear(8, 2)
+        self.qkv, self.out, self.mlp = nn.Linear(8, 24), nn.Linear(8, 8), nn.Linear(8, 8)
+        self.mix = nn.Linear(1, 1)
+
+    def forward(self, images: Tensor) -> Tensor:
+        tokens = self.embed(images).flatten(2).transpose(1, 2)
+        tokens = tokens.reshape(-1, 4, 8) if self.kind == "windowed" else tokens
+        q, k, v = self.qkv(self.norm(tokens)).chunk(3, dim=-1)
+        attended = self.out(self.attend(q, k, v))
+        return self.head(self.mlp(tokens + attended))
+
+    def attend(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        if self.kind == "fused":
+            return F.scaled_dot_product_attention(q[:, None], k[:, None], v[:, None])[:, 0]
+        if self.kind == "linear":
+            return q.relu() @ (k.relu().transpose(1, 2) @ v)
+        weights = q @ k.transpose(1, 2)
+        if self.kind == "talking":
+            weights = self.mix(weights[..., None])[..., 0]
+        return weights.softmax(-1) @ v
+
+
+@pytest.mark.parametrize("kind", ["fused", "written out", "windowed", "linear", "talking"])
+def test_attention_by_what_the_operations_do(kind: str) -> None:
+    found = meeting(judged(Layer(kind)), "attention")
+    assert found == {
+        "embed": "before attention",
+        "norm": "before attention",
+        "qkv": "before attention",
+        "out": "after attention",
+    }
+
+
+def test_products_with_weights_are_no_attention() -> None:
+    assert meeting(judged(nn.Sequential(nn.Conv2d(3, 4, 1), nn.Softmax(1), nn.Conv2d(4, 2, 1))), "attention") == {}
+
+
+class EncoderDecoder(nn.Module):
+    def __init__(self, *, joined: bool = True) -> None:
+        super().__init__()
+        self.joined = joined
+        self.fine, self.coarse, self.deep = nn.Conv2d(3, 4, 3, 2, 1), nn.Conv2d(4, 4, 3, 2, 1), nn.Conv2d(4, 4, 1)
+        self.head = nn.Conv2d(8, 2, 1)
+
+    def forward(self, images: Tensor) -> Tensor:
+        fine = self.fine(images)
+        up = F.interpolate(self.deep(self.coarse(fine)), scale_factor=2)
+        return self.head(torch.cat([fine if self.joined else up, up], dim=1))
+
+
+def test_a_skip_connection_is_a_join_with_what_came_back_from_below() -> None:
+    points = judged(EncoderDecoder())
+    assert meeting(points, "skip") == {"fine": "cat joins it to what came back from 4x4"}
+    assert meeting(judged(EncoderDecoder(joined=False)), "skip") == {}
+
+
+def test_a_residual_sum_is_no_skip_connection() -> None:
+    assert meeting(judged(nn.Sequential(nn.Conv2d(3, 4, 1), Residual(4), nn.Conv2d(4, 2, 1))), "skip") == {}
+
+
+def test_activations_and_normalizations() -> None:
+    network = nn.Sequential(
+        nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4), nn.GELU(), nn.Conv2d(4, 4, 1), nn.Conv2d(4, 4, 1), nn.GroupNorm(2, 4),
+        nn.SiLU(), nn.Conv2d(4, 2, 1),
+    )  # fmt: skip
+    assert meeting(judged(network), "activation") == {
+        "0": "before native_batch_norm",
+        "1": "after native_batch_norm; before gelu",
+        "2": "after gelu",
+        "4": "before native_group_norm",
+        "5": "after native_group_norm; before silu",
+        "6": "after silu",
+    }
+
+
+class Branches(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.left, self.right = nn.Conv2d(3, 4, 1), nn.Conv2d(3, 4, 3, padding=1)
+        self.mix, self.head = nn.Conv2d(8, 4, 1), nn.Conv2d(4, 2, 1)
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.head(self.mix(torch.cat([self.left(images), self.right(images)], dim=1)))
+
+
+def test_fusion_names_its_branches() -> None:
+    assert meeting(judged(Branches()), "fusion") == {"mix": "cat of left and right"}
+    points = judged(nn.Sequential(nn.Conv2d(3, 4, 1), Residual(4), nn.Conv2d(4, 2, 1)))
+    assert meeting(points, "fusion") == {"1": "add of 0 and 1.conv2"}
+
+
+def test_every_reason_belongs_to_a_rule() -> None:
+    for network in (Layer("fused"), EncoderDecoder(), Branches()):
+        assert all(set(point.rules) <= set(RULES) and all(point.rules.values()) for point in judged(network).values())
+
+
+def test_class_names_change_nothing() -> None:
+    """The same operations under other names are judged the same."""
+
+    class Conv2d(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.a, self.b = nn.Conv2d(4, 4, 3, padding=1), nn.Conv2d(4, 4, 1)
+
+        def forward(self, maps: Tensor) -> Tensor:
+            return F.relu(maps + self.b(F.relu(self.a(maps))))
+
+    ours, theirs = (
+        judged(nn.Sequential(nn.Conv2d(3, 4, 1), block, nn.Conv2d(4, 2, 1))) for block in (Residual(4), Conv2d())
+    )
+    assert [len(point.rules) for point in ours.values()] == [len(point.rules) for point in theirs.values()]
+    assert ours["1"].rules["blocks"] == theirs["1"].rules["blocks"]
