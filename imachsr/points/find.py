@@ -70,7 +70,7 @@ Name = tuple[str, Call, str]
 
 
 def _names(graph: Graph) -> dict[int, list[Name]]:
-    """Values on the way -> their names: a lone output before one of several, outer modules before inner ones."""
+    """Values on the way -> their names: lone outputs lead, of outer modules before inner; then one among several."""
     found: dict[int, list[Name]] = {}
     recording = graph.recording
     ends = {*recording.inputs, *recording.outputs}
@@ -80,8 +80,14 @@ def _names(graph: Graph) -> dict[int, list[Name]]:
                 number = f"#{call.number}" if call.number > 1 else ""
                 found.setdefault(value, []).append((f"{call.path}{number}{key}", call, key))
     for names in found.values():
-        names.sort(key=lambda name: (name[2] != "", name[1].path.count("."), name[1].number))
+        names.sort(key=_rank)
     return found
+
+
+def _rank(name: Name) -> tuple[int, int, int]:
+    _, call, key = name
+    depth = call.path.count(".")
+    return key.count("["), -depth if key else depth, call.number
 
 
 def _point(graph: Graph, value: int, names: list[Name], layout: Layout, judge: Judge) -> Point:

@@ -5,6 +5,8 @@ Fake tensors are tried before real ones, so that it costs no arithmetic. The net
 
 from __future__ import annotations
 
+import functools
+import gc
 import logging
 import random
 from collections.abc import Callable, Iterator, Mapping
@@ -154,7 +156,7 @@ def unchanged(network: nn.Module) -> Iterator[None]:
     kept = [(module, dict(vars(module)), _containers(module)) for module in network.modules()]
     states = random.getstate(), np.random.get_state()  # noqa: NPY002
     try:
-        with torch.random.fork_rng():
+        with torch.random.fork_rng(), forgotten_caches():
             yield
     finally:
         random.setstate(states[0])
@@ -164,11 +166,25 @@ def unchanged(network: nn.Module) -> Iterator[None]:
             vars(module).update(attributes)
             for container, content in containers:
                 container.clear()
-                container.update(content) if isinstance(container, dict) else container.extend(content)
+                container.extend(content) if isinstance(container, list) else container.update(content)
+
+
+@contextmanager
+def forgotten_caches() -> Iterator[None]:
+    """Empties afterwards every function cache that was added to meanwhile: it may hold tensors of the recording."""
+    caches = [found for found in gc.get_objects() if type(found) is functools._lru_cache_wrapper]
+    misses = [cache.cache_info().misses for cache in caches]
+    try:
+        yield
+    finally:
+        for cache, before in zip(caches, misses, strict=True):
+            keeps = (cache.__module__ or "").startswith(("torch.", "sympy."))  # know that tensors may be fake
+            if not keeps and cache.cache_info().misses > before:
+                cache.cache_clear()
 
 
 def _containers(module: nn.Module) -> list[tuple[Any, Any]]:
-    return [(value, value.copy()) for value in vars(module).values() if type(value) in (dict, list)]
+    return [(value, value.copy()) for value in vars(module).values() if isinstance(value, (dict, list, set))]
 
 
 class Recorder(TorchDispatchMode):

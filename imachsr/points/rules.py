@@ -162,10 +162,15 @@ class Judge:
             return []
         found, starts = [], [value]
         for _ in range(2):
-            ahead = [pair for start in starts for pair in self.graph.downstream(start, pointwise)]
+            ahead = [pair for start in starts for pair in self.graph.downstream(start, self._keeps_places)]
             found += [(v, o) for v, o in ahead if joins(o) and self.graph.places(v) == self.graph.places(value)]
             starts = [made for _, o in ahead if weighted(o) for made in o.outputs]
         return found
+
+    def _keeps_places(self, operation: Operation) -> bool:
+        """Without weights, and at one resolution."""
+        alone = len(operation.inputs) == 1 and not weighted(operation) and operation.outputs
+        return bool(alone) and self.graph.places(operation.inputs[0]) == self.graph.places(operation.outputs[0])
 
     def _detour(self, value: int, other: int) -> bool:
         comes = self.graph.comes_from

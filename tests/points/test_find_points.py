@@ -1,5 +1,6 @@
 """What one recorded forward pass says, and that it costs the network nothing."""
 
+import functools
 import random
 
 import numpy as np
@@ -65,6 +66,25 @@ def test_nothing_of_the_network_or_the_random_states_changes() -> None:
     assert network.training
 
 
+@functools.lru_cache
+def positions(size: int) -> torch.Tensor:
+    return torch.arange(size, dtype=torch.float32)
+
+
+def test_no_fake_tensor_stays_in_a_function_cache() -> None:
+    class Positioned(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv, self.head = nn.Conv2d(3, 4, 1), nn.Conv2d(4, 2, 1)
+
+        def forward(self, images: torch.Tensor) -> torch.Tensor:
+            return self.head(self.conv(images) + positions(images.shape[-1]))
+
+    network = Positioned()
+    find_points(network, IMAGES)
+    assert type(network(IMAGES)) is torch.Tensor
+
+
 class Remembering(nn.Module):
     """Keeps what it computed, as networks with position caches do."""
 
@@ -82,6 +102,24 @@ def test_no_fake_tensor_stays_behind() -> None:
     find_points(network, IMAGES)
     assert network.last is None
     assert network.cache == {}
+
+
+def test_no_hook_of_the_networks_own_making_stays_behind() -> None:
+    class Hooking(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv, self.head, self.hooked = nn.Conv2d(3, 4, 1), nn.Conv2d(4, 2, 1), False
+
+        def forward(self, images: torch.Tensor) -> torch.Tensor:
+            if not self.hooked:
+                self.conv.register_forward_hook(lambda module, args, output: None)
+                self.hooked = True
+            return self.head(self.conv(images))
+
+    network = Hooking()
+    find_points(network, IMAGES)
+    assert not network.hooked
+    assert not network.conv._forward_hooks
 
 
 class Deciding(nn.Module):
