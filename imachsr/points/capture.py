@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, overload
 
 import torch
 from torch import Tensor, nn
@@ -135,28 +135,38 @@ class Capture:
             keeps = Keeps(self.store, path, [point for point in self.points if point.path == path])
             self.handles.append(modules[path].register_forward_hook(keeps))
 
-    def read(self) -> list[Tensor]:
+    @overload
+    def read(self) -> list[Tensor]: ...
+    @overload
+    def read(self, *, skipped: bool) -> list[Tensor | None]: ...
+    def read(self, *, skipped: bool = False) -> list[Tensor] | list[Tensor | None]:
         """Features (B, C, h, w) of each point from the last forward pass of the network; they can be read once.
+
+        Args:
+            skipped: allow points that did not fire (layers skipped at random) and give None for them.
 
         Raises:
             RuntimeError: a point that did not fire, or whose tensor was changed in place after it.
         """
-        features = []
-        for point in self.points:
-            if point.name not in self.store.tensors:
-                raise RuntimeError(
-                    f"got no features at point {point.name!r}; every point must fire in the network's forward pass; "
-                    "run the network before reading, in the mode and with the kind of inputs it was recorded with"
-                )
-            tensor, version = self.store.tensors[point.name]
-            if version >= 0 and not torch.compiler.is_compiling() and tensor._version != version:
-                raise RuntimeError(
-                    f"got features at point {point.name!r} that were changed in place after it; in the recorded mode "
-                    "they were not; call find_points again in the mode (train or eval) the network now runs in"
-                )
-            features.append(point.features(tensor))
+        features = [self._features(point, skipped) for point in self.points]
         self.store.tensors.clear()
         return features
+
+    def _features(self, point: Point, skipped: bool) -> Tensor | None:
+        if point.name not in self.store.tensors:
+            if skipped:
+                return None
+            raise RuntimeError(
+                f"got no features at point {point.name!r}; every point must fire in the network's forward pass; "
+                "run the network before reading, in the mode and with the kind of inputs it was recorded with"
+            )
+        tensor, version = self.store.tensors[point.name]
+        if version >= 0 and not torch.compiler.is_compiling() and tensor._version != version:
+            raise RuntimeError(
+                f"got features at point {point.name!r} that were changed in place after it; in the recorded mode "
+                "they were not; call find_points again in the mode (train or eval) the network now runs in"
+            )
+        return point.features(tensor)
 
     def remove(self) -> None:
         """Takes every hook away and forgets what was captured."""

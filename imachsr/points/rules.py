@@ -157,15 +157,15 @@ class Judge:
         return ""
 
     def _joins_after(self, value: int) -> list[tuple[int, Operation]]:
-        """Joins at this resolution within one projection."""
+        """Joins at this resolution: of the value itself, or of a projection of it."""
         if not self._upsampled:
             return []
-        found, starts = [], [value]
-        for _ in range(2):
-            ahead = [pair for start in starts for pair in self.graph.downstream(start, self._keeps_places)]
-            found += [(v, o) for v, o in ahead if joins(o) and self.graph.places(v) == self.graph.places(value)]
-            starts = [made for _, o in ahead if weighted(o) for made in o.outputs]
-        return found
+        ahead = list(
+            self.graph.downstream(value, lambda o: self._keeps_places(o) and not (activates(o) or normalizes(o)))
+        )
+        projected = [made for _, operation in ahead if weighted(operation) for made in operation.outputs]
+        ahead += [pair for made in projected for pair in self.graph.downstream(made, self._keeps_places)]
+        return [(v, o) for v, o in ahead if joins(o) and self.graph.places(v) == self.graph.places(value)]
 
     def _keeps_places(self, operation: Operation) -> bool:
         """Without weights, and at one resolution."""

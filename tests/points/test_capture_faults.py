@@ -115,6 +115,8 @@ def test_a_point_that_does_not_fire_is_an_error_that_names_it() -> None:
     network(IMAGES)
     with pytest.raises(RuntimeError, match=r"got no features at point 'relu#2'.*must fire.*run the network before"):
         capture.read()
+    network(IMAGES)
+    assert capture.read(skipped=True) == [None]
 
 
 class Pyramid(nn.Module):
