@@ -55,7 +55,7 @@ def plan(logits: Tensor, targets: Tensor, align_corners: bool) -> Plan:
     )
 
 
-def tile(length: int, channels: int) -> int:
-    """Equal tiles of at most 256 columns whose working set of a few (channels, tile) buffers stays near the core."""
-    most = min(256, max(32, 8192 // channels // 16 * 16))
+def tile(length: int, channels: int, values: int = 2**13) -> int:
+    """Equal tiles of about `values` numbers, at least 32 long: what a few buffers of (channels, tile) take in cache."""
+    most = max(32, values // channels // 16 * 16)
     return -(-length // -(-length // most))

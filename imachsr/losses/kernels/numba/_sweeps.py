@@ -309,16 +309,16 @@ def joint_gradient(  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _entropy_tile(features, base, strides, C, T, v, p, highest, total, mean):  # type: ignore[no-untyped-def]
-    """Load T positions: v - max into v, its exponential into p, their sum and mean of v under p, minus log sum."""
-    across, along = strides
+def _entropy_tile(features, last, start, T, v, p, highest, total, mean):  # type: ignore[no-untyped-def]
+    """Load T positions: v - max into v, its exponential into p, the sum of p, and of p v over that sum."""
+    C = len(v)
     for c in range(C):
-        if along == 1:
+        if last:
             for x in range(T):
-                v[c, x] = features[base + c * across + x]
+                v[c, x] = features[start + x, c]
         else:
             for x in range(T):
-                v[c, x] = features[base + c * across + x * along]
+                v[c, x] = features[c, start + x]
     for x in range(T):
         highest[x] = v[0, x]
         total[x] = 0
@@ -334,47 +334,47 @@ def _entropy_tile(features, base, strides, C, T, v, p, highest, total, mean):  #
             v[c, x] = u
             p[c, x] = e
             total[x] += e
-            mean[x] += e * u
+        for x in range(T):
+            mean[x] += p[c, x] * v[c, x]
     for x in range(T):
-        mean[x] = mean[x] / total[x] - _log(total[x])
+        mean[x] /= total[x]
 
 
 @compiled
-def negative_entropy(features, begin, end, strides, C, tile):  # type: ignore[no-untyped-def]
+def negative_entropy(features, last, begin, end, tile):  # type: ignore[no-untyped-def]
     """Sum of sum_c p_c log p_c over positions begin to end.
 
     Args:
-        features: flat float32; channel c of position x is at c * strides[0] + x * strides[1].
+        features: (C, positions) float32, or (positions, C) with `last`.
         tile: positions handled together.
     """
     loss = 0.0
+    C = features.shape[1] if last else features.shape[0]
     v, p = np.empty((C, tile), np.float32), np.empty((C, tile), np.float32)
     highest, total, mean = np.empty(tile, np.float32), np.empty(tile, np.float32), np.empty(tile, np.float32)
     for start in range(begin, end, tile):
         T = min(tile, end - start)
-        _entropy_tile(features, start * strides[1], strides, C, T, v, p, highest, total, mean)
+        _entropy_tile(features, last, start, T, v, p, highest, total, mean)
         for x in range(T):
-            loss += mean[x]
+            loss += mean[x] - _log(total[x])
     return loss
 
 
 @compiled
-def negative_entropy_gradient(features, begin, end, strides, C, tile, factor, out):  # type: ignore[no-untyped-def]
+def negative_entropy_gradient(features, last, begin, end, tile, factor, out):  # type: ignore[no-untyped-def]
     """Its gradient times factor, laid out like the features: p_c (log p_c - sum_d p_d log p_d)."""
-    across, along = strides
+    C = features.shape[1] if last else features.shape[0]
     v, p = np.empty((C, tile), np.float32), np.empty((C, tile), np.float32)
     highest, total, mean = np.empty(tile, np.float32), np.empty(tile, np.float32), np.empty(tile, np.float32)
     for start in range(begin, end, tile):
         T = min(tile, end - start)
-        base = start * along
-        _entropy_tile(features, base, strides, C, T, v, p, highest, total, mean)
+        _entropy_tile(features, last, start, T, v, p, highest, total, mean)
         for x in range(T):
-            mean[x] += _log(total[x])
             total[x] = factor / total[x]
         for c in range(C):
-            if along == 1:
+            if last:
                 for x in range(T):
-                    out[base + c * across + x] = p[c, x] * total[x] * (v[c, x] - mean[x])
+                    out[start + x, c] = p[c, x] * total[x] * (v[c, x] - mean[x])
             else:
                 for x in range(T):
-                    out[base + c * across + x * along] = p[c, x] * total[x] * (v[c, x] - mean[x])
+                    out[c, start + x] = p[c, x] * total[x] * (v[c, x] - mean[x])

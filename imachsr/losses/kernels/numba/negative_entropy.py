@@ -22,50 +22,53 @@ def negative_entropy(features: Tensor, dim: int, reduction: str) -> Tensor:
 @torch.library.custom_op("imachsr::negative_entropy_numba", mutates_args=())
 def _operator(features: Tensor, dim: int, mean: bool) -> Tensor:
     C = features.shape[dim]
-    flat, strides, tasks = _lay_out(features, dim)
-    step = tile(tasks[0][2] - tasks[0][1], C)
-    parts = run(lambda b, begin, end: _sweeps.negative_entropy(flat[b], begin, end, strides, C, step), tasks)
+    maps, last = _maps(_dense(features, dim), dim)
+    tasks, step = _cut(maps, last)
+    parts = run(lambda b, begin, end: _sweeps.negative_entropy(maps[b], last, begin, end, step), tasks)
     return torch.tensor(sum(parts) / (features.numel() // C if mean else 1), dtype=torch.float32)
 
 
 @torch.library.custom_op("imachsr::negative_entropy_gradient_numba", mutates_args=())
 def _gradient(features: Tensor, upstream: Tensor, dim: int, mean: bool) -> Tensor:
     C = features.shape[dim]
-    flat, strides, tasks = _lay_out(features, dim)
+    dense = _dense(features, dim)
+    gradient = torch.empty_like(dense)
+    (maps, last), (out, _) = _maps(dense, dim), _maps(gradient, dim)
+    tasks, step = _cut(maps, last)
     factor = np.float32(upstream.item() / (features.numel() // C if mean else 1))
-    step, out = tile(tasks[0][2] - tasks[0][1], C), np.empty_like(flat)
 
     def sweep(b: int, begin: int, end: int) -> None:
-        _sweeps.negative_entropy_gradient(flat[b], begin, end, strides, C, step, factor, out[b])
+        _sweeps.negative_entropy_gradient(maps[b], last, begin, end, step, factor, out[b])
 
     run(sweep, tasks)
-    gradient = torch.empty_like(features)
-    return gradient.copy_(_like(torch.from_numpy(out), features, dim, strides))
+    like = torch.empty_like(features, device="meta")
+    if (gradient.dtype, gradient.stride()) == (like.dtype, like.stride()):
+        return gradient
+    return torch.empty_like(features).copy_(gradient)
 
 
-def _lay_out(features: Tensor, dim: int) -> tuple[np.ndarray, tuple[int, int], list[tuple[int, int, int]]]:
-    """Features as rows of flat memory, the strides (channel, position) in a row, and (row, begin, end) tasks."""
-    C = features.shape[dim]
-    last = features.detach().movedim(dim, -1)
-    if last.is_contiguous():
-        rows, strides = last.float().reshape(1, -1), (1, C)
-    else:
-        whole = features.detach().float().contiguous()
-        outer, inner = whole.shape[:dim].numel(), whole.shape[dim + 1 :].numel()
-        rows, strides = whole.view(outer, -1), (inner, 1)
-    positions = rows.shape[1] // C
-    count = min(positions, max(1, TASKS // len(rows)), max(1, positions * C // WORK))
+def _dense(features: Tensor, dim: int) -> Tensor:
+    """Features in float32, in a layout the sweeps walk: with channels last, or contiguous."""
+    features = features.detach().float()
+    return features if features.movedim(dim, -1).is_contiguous() else features.contiguous()
+
+
+def _maps(dense: Tensor, dim: int) -> tuple[np.ndarray, bool]:
+    """Dense features as (1, positions, C) and True where channels come last, else as (B, C, positions) and False."""
+    channels_last = dense.movedim(dim, -1)
+    if channels_last.is_contiguous():
+        return channels_last.reshape(1, -1, dense.shape[dim]).numpy(), True
+    return dense.view(dense.shape[:dim].numel(), dense.shape[dim], -1).numpy(), False
+
+
+def _cut(maps: np.ndarray, last: bool) -> tuple[list[tuple[int, int, int]], int]:
+    """(map, begin, end) tasks by positions, and how many positions are handled together."""
+    B, (positions, C) = len(maps), maps.shape[1:] if last else maps.shape[:0:-1]
+    count = min(positions, max(1, TASKS // B), max(1, positions * C // WORK))
     cuts = [positions * s // count for s in range(count + 1)]
-    tasks = [(b, cuts[s], cuts[s + 1]) for b in range(len(rows)) for s in range(count)]
-    return rows.numpy(), strides, tasks
-
-
-def _like(rows: Tensor, features: Tensor, dim: int, strides: tuple[int, int]) -> Tensor:
-    """Rows of flat memory in the shape of the features."""
-    if strides[0] == 1:
-        shape = features.movedim(dim, -1).shape
-        return rows.view(shape).movedim(-1, dim)
-    return rows.view(features.shape)
+    return [(b, cuts[s], cuts[s + 1]) for b in range(B) for s in range(count)], tile(
+        cuts[1], C, 2**13 if last else 2**17
+    )
 
 
 @_operator.register_fake
