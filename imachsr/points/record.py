@@ -15,7 +15,6 @@ from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves, tree_map
-from torch.utils.flop_counter import flop_registry
 
 from .axes import Axes, follow, of_input
 from .untouched import quiet, unchanged
@@ -142,7 +141,10 @@ class Recorder(TorchDispatchMode):
     """
 
     def __init__(self, weights: dict[str, Tensor], state: dict[str, Tensor], inputs: list[Any]) -> None:
+        from torch.utils.flop_counter import flop_registry  # imports triton where there is one
+
         super().__init__()
+        self.formulas = flop_registry
         self.values: list[Value] = []
         self.operations: list[Operation] = []
         self.calls: list[Call] = []
@@ -177,7 +179,7 @@ class Recorder(TorchDispatchMode):
         if name in CUTS:
             return
         written = self._written(func, args, kwargs)
-        formula = flop_registry.get(func._overloadpacket)
+        formula = self.formulas.get(func._overloadpacket)
         flops = int(formula(*args, **kwargs, out_val=out)) if formula else 0
         index = len(self.operations)
         axes = [self.values[value].axes if value is not None else None for value in read]
