@@ -78,13 +78,19 @@ def _log(x):  # type: ignore[no-untyped-def]
 
 
 @compiled
+def _at(start, x):  # type: ignore[no-untyped-def]
+    """start + x, unsigned: a signed index may count from the end, which costs the loop its vectors."""
+    return np.uint64(start) + np.uint64(x)
+
+
+@compiled
 def _spread(logits, row, columns, start, T, out):  # type: ignore[no-untyped-def]
     """Source row (K, w) at the T columns from start of the label grid."""
     left, right, share = columns
     for k in range(logits.shape[0]):
         for x in range(T):
-            a, b = logits[k, row, left[start + x]], logits[k, row, right[start + x]]
-            out[k, x] = a + share[start + x] * (b - a)
+            a, b = logits[k, row, left[_at(start, x)]], logits[k, row, right[_at(start, x)]]
+            out[k, x] = a + share[_at(start, x)] * (b - a)
 
 
 @compiled
@@ -93,9 +99,9 @@ def _fold(gathered, columns, start, T, out):  # type: ignore[no-untyped-def]
     left, right, share = columns
     for k in range(out.shape[0]):
         for x in range(T):
-            g, f = gathered[k, x], share[start + x]
-            out[k, left[start + x]] += (ONE - f) * g
-            out[k, right[start + x]] += f * g
+            g, f = gathered[k, x], share[_at(start, x)]
+            out[k, left[_at(start, x)]] += (ONE - f) * g
+            out[k, right[_at(start, x)]] += f * g
             gathered[k, x] = 0
 
 
@@ -104,7 +110,7 @@ def _read_labels(targets, start, T, K, ignore_index, labels):  # type: ignore[no
     """Labels of a tile's row, K where ignored. Returns how many count, and a label outside the classes if one is."""
     counted, wrong = 0, ignore_index
     for x in range(T):
-        y = targets[start + x]
+        y = targets[_at(start, x)]
         inside = (y >= 0) & (y < K) & (y != ignore_index)
         labels[x] = y if inside else K
         counted += inside
@@ -309,33 +315,30 @@ def joint_gradient(  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _entropy_tile(features, last, start, T, v, p, highest, total, mean):  # type: ignore[no-untyped-def]
-    """Load T positions: v - max into v, its exponential into p, the sum of p, and of p v over that sum."""
-    C = len(v)
-    for c in range(C):
-        if last:
-            for x in range(T):
-                v[c, x] = features[start + x, c]
-        else:
-            for x in range(T):
-                v[c, x] = features[c, start + x]
+def _load(features, start, T, v):  # type: ignore[no-untyped-def]
+    """T positions of (positions, C) as (C, T)."""
     for x in range(T):
-        highest[x] = v[0, x]
+        for c in range(len(v)):
+            v[c, x] = features[_at(start, x), c]
+
+
+@compiled
+def _entropy(v, start, T, highest, total, mean):  # type: ignore[no-untyped-def]
+    """Of T columns of v (C, .): the largest channel, the sum of e = exp(v - highest), and v - highest averaged by e."""
+    for x in range(T):
+        highest[x] = v[0, _at(start, x)]
         total[x] = 0
         mean[x] = 0
-    for c in range(C):
+    for c in range(len(v)):
         for x in range(T):
-            u, top = v[c, x], highest[x]
+            u, top = v[c, _at(start, x)], highest[x]
             highest[x] = u if u > top else top
-    for c in range(C):
+    for c in range(len(v)):
         for x in range(T):
-            u = v[c, x] - highest[x]
+            u = v[c, _at(start, x)] - highest[x]
             e = _exp(u)
-            v[c, x] = u
-            p[c, x] = e
             total[x] += e
-        for x in range(T):
-            mean[x] += p[c, x] * v[c, x]
+            mean[x] += e * u
     for x in range(T):
         mean[x] /= total[x]
 
@@ -349,12 +352,13 @@ def negative_entropy(features, last, begin, end, tile):  # type: ignore[no-untyp
         tile: positions handled together.
     """
     loss = 0.0
-    C = features.shape[1] if last else features.shape[0]
-    v, p = np.empty((C, tile), np.float32), np.empty((C, tile), np.float32)
+    v = np.empty((features.shape[1], tile), np.float32) if last else features
     highest, total, mean = np.empty(tile, np.float32), np.empty(tile, np.float32), np.empty(tile, np.float32)
     for start in range(begin, end, tile):
         T = min(tile, end - start)
-        _entropy_tile(features, last, start, T, v, p, highest, total, mean)
+        if last:
+            _load(features, start, T, v)
+        _entropy(v, 0 if last else start, T, highest, total, mean)
         for x in range(T):
             loss += mean[x] - _log(total[x])
     return loss
@@ -364,17 +368,27 @@ def negative_entropy(features, last, begin, end, tile):  # type: ignore[no-untyp
 def negative_entropy_gradient(features, last, begin, end, tile, factor, out):  # type: ignore[no-untyped-def]
     """Its gradient times factor, laid out like the features: p_c (log p_c - sum_d p_d log p_d)."""
     C = features.shape[1] if last else features.shape[0]
-    v, p = np.empty((C, tile), np.float32), np.empty((C, tile), np.float32)
+    v = np.empty((C, tile), np.float32) if last else features
     highest, total, mean = np.empty(tile, np.float32), np.empty(tile, np.float32), np.empty(tile, np.float32)
+    slope = np.empty(tile, np.float32)
     for start in range(begin, end, tile):
-        T = min(tile, end - start)
-        _entropy_tile(features, last, start, T, v, p, highest, total, mean)
+        T, at = min(tile, end - start), 0 if last else start
+        if last:
+            _load(features, start, T, v)
+        _entropy(v, at, T, highest, total, mean)
         for x in range(T):
             total[x] = factor / total[x]
         for c in range(C):
+            for x in range(T):
+                u = v[c, _at(at, x)] - highest[x]
+                slope[x] = _exp(u) * total[x] * (u - mean[x])
             if last:
                 for x in range(T):
-                    out[start + x, c] = p[c, x] * total[x] * (v[c, x] - mean[x])
+                    v[c, x] = slope[x]
             else:
                 for x in range(T):
-                    out[c, start + x] = p[c, x] * total[x] * (v[c, x] - mean[x])
+                    out[c, _at(start, x)] = slope[x]
+        if last:
+            for x in range(T):
+                for c in range(C):
+                    out[_at(start, x), c] = v[c, x]
