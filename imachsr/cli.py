@@ -179,19 +179,27 @@ def _reproduce(given: argparse.Namespace) -> int:
 
 
 def _add_results(verbs: argparse._SubParsersAction) -> None:
-    parser = _verb(verbs, "results", "list filed results, show one, or publish some", "publish 3f2a91")
-    parser.add_argument("act", nargs="?", default="list", choices=["list", "show", "publish"])
+    parser = _verb(
+        verbs, "results", "list filed results, show some whole, publish some, or print the published table",
+        "publish 3f2a91",
+    )  # fmt: skip
+    parser.add_argument("act", nargs="?", default="list", choices=["list", "show", "publish", "table"])
     parser.add_argument("keys", nargs="*", help="beginnings of keys")
     parser.add_argument("--protocol", default="dataset", help="metric protocol (default: %(default)s)")
     parser.set_defaults(action=_results)
 
 
 def _results(given: argparse.Namespace) -> None:
-    from .experiment import publish, results
+    from .experiment import publish, published_folder, results
 
     if given.act == "publish":
         for path in publish(given.keys):
             print(f"published {path}")
+        return
+    if given.act == "table":
+        from .figures import results_markdown
+
+        print(results_markdown(results(published_folder()), given.protocol))
         return
     chosen = [r for r in results() if not given.keys or any(r.key.startswith(key) for key in given.keys)]
     for result in sorted(chosen, key=lambda r: (r.settings["data"], r.settings["scheme"], r.settings["seed"])):

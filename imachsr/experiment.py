@@ -40,8 +40,8 @@ def published_folder() -> Path:
 
 # Defaults per tier: where it runs, on what, within which time. A tier fixes cost, never a conclusion.
 TIERS: dict[str, dict[str, Any]] = {
-    "smoke": {"size": (64, 96), "epochs": 2, "length": 32, "batch_size": 8},
-    "lesson": {"size": (90, 120), "epochs": 8, "length": 200, "batch_size": 8},
+    "smoke": {"size": (64, 96), "epochs": 4, "length": 48, "batch_size": 8},
+    "lesson": {"size": (90, 120), "epochs": 6, "length": 360, "batch_size": 8},
     "lab": {"size": (360, 480), "epochs": 100, "batch_size": 8},
     "paper": {"size": None, "epochs": 200, "batch_size": 8},
 }
@@ -281,7 +281,7 @@ def _train_and_score(settings: Settings, key: str, train: Any, test: Any, progre
             **provenance(),
             "memory_format": layout,
             "images": {"train": len(train), "test": len(test)},
-            "data_note": getattr(train, "note", ""),
+            "image_format": getattr(train.source, "image_format", "drawn"),
             "parameters": sum(parameter.numel() for parameter in network.parameters()),
             "seconds": round(time.perf_counter() - started, 1),
         },

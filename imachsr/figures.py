@@ -141,25 +141,47 @@ def legend(classes: Sequence[str], palette: Any) -> Figure:
 
 
 def comparison(results: Sequence[Result], protocol: str = "dataset", metrics: Sequence[str] = METRICS) -> pd.DataFrame:
-    """Results side by side, one row per (tier, data, size, model, scheme): mean over seeds in per cent, and their number."""
+    """Results side by side: mean over the seeds of equal settings, in per cent, and how many seeds there were."""
     import pandas as pd
 
+    shown = ["tier", "data", "split", "model", "size", "epochs", "scheme"]
     rows = [
         {
-            **{name: result.settings[name] for name in ("tier", "data", "split", "model", "epochs", "scheme")},
+            **{name: result.settings[name] for name in shown},
             "size": "x".join(map(str, result.settings["size"] or ("native",))),
+            "same": json.dumps(
+                {k: v for k, v in result.settings.items() if k not in ("seed", "workers")}, sort_keys=True
+            ),
             **{name: 100 * result.scores[protocol][name] for name in metrics},
             "seeds": result.settings["seed"],
         }
         for result in results
     ]
-    by = ["tier", "data", "split", "model", "size", "epochs", "scheme"]
     if not rows:
-        return pd.DataFrame(columns=[*by, *metrics, "seeds"])
+        return pd.DataFrame(columns=[*shown, *metrics, "seeds"])
     table = pd.DataFrame(rows)
     table["scheme"] = pd.Categorical(table["scheme"], SCHEME_ORDER, ordered=True)
-    grouped = table.groupby(by, observed=True, sort=True)
-    return grouped.agg({**dict.fromkeys(metrics, "mean"), "seeds": "nunique"}).reset_index()
+    grouped = table.groupby([*shown, "same"], observed=True, sort=True)
+    merged = grouped.agg({**dict.fromkeys(metrics, "mean"), "seeds": "nunique"}).reset_index()
+    return merged.drop(columns="same")
+
+
+def results_markdown(results: Sequence[Result], protocol: str = "dataset") -> str:
+    """The comparison as a Markdown table with the notes a reader needs: protocol, seeds, image files, hardware."""
+    if not results:
+        return "No results published yet."
+    table = comparison(results, protocol)
+    lines = ["| " + " | ".join(table.columns) + " |", "|" + "---|" * len(table.columns)]
+    for row in table.itertuples(index=False):
+        lines.append("| " + " | ".join(f"{v:.2f}" if isinstance(v, float) else str(v) for v in row) + " |")
+    most = int(table["seeds"].max())
+    files = sorted({result.provenance["image_format"] for result in results} - {"drawn"})
+    devices = sorted({result.provenance["device"] for result in results})
+    seeds = "**One seed each: no difference here is a finding.**" if most == 1 else f"Means over up to {most} seeds."
+    copies = " ".join(f"Images from a {name.upper()} copy." if name == "webp" else "" for name in files)
+    lines += ["", f"Per cent, protocol `{protocol}`, all test images at full label size, after the last epoch. {seeds} "
+              f"{copies} Hardware: {', '.join(devices)}."]  # fmt: skip
+    return "\n".join(lines)
 
 
 def cells(order: Sequence[tuple[str, str]], paper: pd.DataFrame, measured: Any, metric: str = "mIoU") -> Figure:
@@ -216,7 +238,8 @@ def idea() -> Figure:
     def arrow(start: tuple[float, float], end: tuple[float, float]) -> None:
         axis.annotate("", end, start, arrowprops={"arrowstyle": "-|>", "color": "0.25", "shrinkA": 0, "shrinkB": 0})
 
-    network, adapter, supervision, regularizer = "0.9", "#cfe3f5", "#f8d7a8", "#d5ecd4"
+    network, adapter, output = "0.9", "#cfe3f5", "#f3cfdc"
+    supervision, regularizer = "#f8d7a8", "#d5ecd4"
     box(1, 28, 9, 9, "images\n$x$", "white")
     for m in range(4):
         box(17 + 15 * m, 28, 9, 9, "block" if m < 3 else "head", network)
@@ -228,12 +251,12 @@ def idea() -> Figure:
         arrow((x, 31.3), (x, 25.8))
         box(x - 5.4, 19.5, 10.8, 5.6, f"adapter $q_{m + 1}$", adapter, 9)
         arrow((x, 18.8), (x, 14.8))
-        box(x - 6, 8.6, 12, 5.6, "mutual\ninformation", supervision, 9)
+        box(x - 6, 8.2, 12, 6.4, "mutual inform-\nation with $y$", supervision, 8.5)
         box(x - 6, 1, 12, 5.6, "negative\nentropy", regularizer, 9)
         axis.plot([x + 0.4, x + 6.9, x + 6.9], [30.4, 29.2 - 2.6, 4], color="0.6", linewidth=0.9, linestyle=":")
         arrow((x + 6.9, 3.8), (x + 6.4, 3.8))
     arrow((71.8, 32.5), (77.3, 32.5))
-    box(78, 28, 20, 9, "cross-entropy\nwith labels $y$", supervision)
+    box(78, 28, 20, 9, "cross-entropy\nwith labels $y$", output)
     arrow((88, 27.2), (88, 16.6))
     box(74.5, 2, 24, 13.8, "$L_T = L_{CE} +$\n$\\sum_m \\alpha_m L_{MI}^m + \\lambda_m L_{NE}^m$", "white", 11)
     arrow((65.4, 11.4), (73.7, 11.4))
