@@ -54,6 +54,10 @@ def create(
         raise ValueError(f"dataset {name!r}; there are {', '.join(REGISTRY)}; choose one of them")
     if part not in PARTS:
         raise ValueError(f"part {part!r}; the parts are {', '.join(PARTS)}; choose one of them")
+    if size is not None and (len(size) != 2 or not all(isinstance(side, int) and side > 0 for side in size)):
+        raise ValueError(
+            f"size {size!r}; sizes are (height, width) in whole pixels; pass one such as (180, 240), or None"
+        )
     if augment and part != "train":
         raise ValueError(f"augment=True with part {part!r}; only part 'train' is augmented; leave augment out")
     from .transforms import Augment, Plain, Prepared

@@ -61,7 +61,7 @@ def get(name: str, root: str | Path, *, source: str | Path | None = None, progre
         if root.is_dir():
             root.rmdir()
         os.replace(folder / "camvid", root)
-    return f"{_summary(report)} in {root}. For research use; cite Brostow et al., ECCV 2008 and PRL 30(2), 2009."
+    return f"{root}: {_summary(report)}. For research use; cite Brostow et al., ECCV 2008 and PRL 30(2), 2009."
 
 
 def _verified(folder: Path, source: str, progress: bool | None) -> Report:
@@ -92,8 +92,8 @@ def _already(root: Path) -> str:
 
 def _summary(report: Report) -> str:
     counts = ", ".join(f"{count} {name}" for name, count in report.counts.items())
-    images = "images as published" if report.images == PUBLIC_IMAGES else "images re-encoded, masks as published"
-    return f"CamVid, {counts} pairs, {images},"
+    images = "images as published" if report.images == PUBLIC_IMAGES else "images re-encoded and masks as published"
+    return f"CamVid, {counts} pairs, {images}"
 
 
 def _differences(report: Report, *, images: bool) -> list[str]:

@@ -50,6 +50,8 @@ def find_pairs(root: Path, name: str) -> tuple[list[Pair], list[str]]:
         problems += [f"{name}.txt line {number}: no {kind} at {entries[kind == 'mask']}" for kind in missing]
         if not missing:
             pairs.append(Pair(image, mask))
+    if not pairs and not problems:
+        problems.append(f"{name}.txt names no pairs")
     return sorted(pairs, key=lambda pair: pair.image.stem), problems
 
 
