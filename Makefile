@@ -56,11 +56,11 @@ zoo: $(READY) ## try points on every public network, and file it (long, resumabl
 	@$(BIN)/python benchmarks/zoo.py
 
 notebooks: $(READY) ## run the notebooks at the smoke tier and store their outputs
-	@$(BIN)/python -m imachsr.notebooks
+	@$(BIN)/python -m imachsr reproduce --tier smoke --store
 
 lock: $(READY) ## compile requirements.txt anew from pyproject.toml
-	@$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --all-extras --no-emit-index-url \
-	  --quiet --upgrade pyproject.toml -o requirements.txt
+	@UV_CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes \
+	  --all-extras --quiet --upgrade pyproject.toml -o requirements.txt
 
 clean: ## remove what running made (never .venv, data or results)
 	@rm -rf build figures/executed figures/*.png figures/*.json figures/report.html .pytest_cache .mypy_cache .ruff_cache

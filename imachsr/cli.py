@@ -100,7 +100,7 @@ def _add_run(verbs: argparse._SubParsersAction) -> None:
         verbs,
         "run",
         "train and score one setting, or answer from the ledger",
-        "--model deeplabv3plus_resnet18 --data camvid --root data/camvid --scheme imachsr --points 3 --epochs 20 --seed 0",
+        "--data camvid --root data/camvid --scheme imachsr --points 3 --epochs 20 --seed 0",
     )
     defaults = {entry.name: entry.default for entry in fields(Settings)}
     parser.add_argument("--tier", choices=[*TIERS], help="start from a tier's defaults")
@@ -169,13 +169,16 @@ def _add_reproduce(verbs: argparse._SubParsersAction) -> None:
     parser.add_argument("--data", default="streets", help="(default: %(default)s)")
     parser.add_argument("--root", help="folder of the data, for all but streets")
     parser.add_argument("--out", default="figures", type=Path, help="where everything goes (default: %(default)s)")
+    parser.add_argument("--store", action="store_true", help="keep the outputs in the notebooks of the checkout")
     parser.set_defaults(action=_reproduce)
 
 
 def _reproduce(given: argparse.Namespace) -> int:
     from .reproduce import reproduce
 
-    return reproduce(given.notebooks, tier=given.tier, data=given.data, root=given.root, out=given.out)
+    return reproduce(
+        given.notebooks, tier=given.tier, data=given.data, root=given.root, out=given.out, store_outputs=given.store
+    )
 
 
 def _add_results(verbs: argparse._SubParsersAction) -> None:

@@ -17,7 +17,7 @@ import torch
 from torch import nn
 
 from .objective import SCHEMES, Supervised, scheme
-from .points import choose_points, find_points
+from .points import Point, choose_points, find_points
 
 NUMERICS = 1  # raise it when the same settings would give other numbers; old results then no longer answer
 
@@ -230,7 +230,7 @@ def build(settings: Settings, classes: int) -> Supervised:
     torch.manual_seed(settings.seed)
     network = models.create(settings.model, classes)
     chosen_scheme = scheme(settings.scheme, alpha=settings.alpha, lambda_=settings.lambda_, divide=settings.divide)
-    points = ()
+    points: tuple[Point, ...] = ()
     if chosen_scheme.uses_points:
         height, width = settings.size or (360, 480)
         found = find_points(network, torch.zeros(2, 3, height, width))
@@ -298,7 +298,7 @@ def _choose_layout(settings: Settings, trainee: Supervised, train: Any) -> str:
         images, targets = zip(*(train[(0, i)] for i in range(settings.batch_size)), strict=True)
         fastest = fastest_memory_format(trainee, torch.stack(images), torch.stack(targets))
         layout = next(name for name, value in layouts.items() if value == fastest)
-    trainee.to(memory_format=layouts[layout])  # type: ignore[call-overload]
+    trainee.to(memory_format=layouts[layout])
     return layout
 
 

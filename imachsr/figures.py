@@ -89,12 +89,12 @@ def curves(results: Sequence[Result], metrics: Sequence[str] = METRICS) -> Figur
     import seaborn as sns
 
     table = curves_table(results, metrics)
-    figure, axes = plt.subplots(1, len(metrics), figsize=(3.1 * len(metrics), 3.0), sharex=True, layout="constrained")
+    figure, axes = plt.subplots(1, len(metrics), figsize=(3.1 * len(metrics), 3.0), squeeze=False, layout="constrained")
     order = [name for name in SCHEME_ORDER if name in set(table["scheme"])]
-    for axis, metric in zip(np.atleast_1d(axes), metrics, strict=True):
+    for axis, metric in zip(axes[0], metrics, strict=True):
         sns.lineplot(
-            table, x="epoch", y=metric, hue="scheme", style="scheme", hue_order=order, style_order=order,
-            palette=scheme_colors(), markers=True, dashes=False, errorbar="sd", ax=axis, legend=axis is np.atleast_1d(axes)[0],
+            table, x="epoch", y=metric, hue="scheme", style="scheme", hue_order=order, style_order=order, ax=axis,
+            palette=scheme_colors(), markers=True, dashes=False, errorbar="sd", legend=axis is axes[0, 0],
         )  # fmt: skip
         axis.set(ylabel=f"{metric} (%)", xlabel="epoch")
         axis.xaxis.get_major_locator().set_params(integer=True)
@@ -134,7 +134,7 @@ def legend(classes: Sequence[str], palette: Any) -> Figure:
     from matplotlib.patches import Patch
 
     figure = plt.figure(figsize=(7.5, 0.7))
-    colors = [np.asarray(color) / 255 for color in palette] + [np.zeros(3)]
+    colors = [tuple(channel / 255 for channel in color) for color in palette] + [(0.0, 0.0, 0.0)]
     patches = [Patch(facecolor=c, edgecolor="0.4", label=n) for c, n in zip(colors, [*classes, "void"], strict=True)]
     figure.legend(handles=patches, ncols=6, loc="center", frameon=False, fontsize=9)
     return figure
@@ -214,7 +214,7 @@ def cells(order: Sequence[tuple[str, str]], paper: pd.DataFrame, measured: Any, 
             else:
                 axis.bar(x + 0.2, row[metric], 0.36, color=colors[scheme])
                 axis.annotate(f"{row[metric]:.1f}", (x + 0.2, row[metric]), ha="center", va="bottom", fontsize=8)
-        axis.set(xticks=[0, 1], xticklabels=["off", "on"], ylim=(0, 100))
+        axis.set(xticks=[0, 1], xticklabels=["off", "on"], xlim=(-0.6, 1.6), ylim=(0, 100))
     for axis in axes[:, 0]:
         axis.set_ylabel(f"{metric} (%)")
     return figure

@@ -56,7 +56,7 @@ class Confusion:
                 "both are class ids of one shape; upsample the logits to label size and take argmax first"
             )
         K = self.classes
-        truth, guess = targets.flatten(1).long(), predictions.flatten(1).long()
+        truth, guess = (ids.reshape(len(ids), -1).long() for ids in (targets, predictions))
         scored = truth != self.ignore_index
         for name, ids in (("targets", truth), ("predictions", guess)):
             wrong = scored & ((ids < 0) | (ids >= K))

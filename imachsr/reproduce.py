@@ -142,6 +142,9 @@ def _private_jupyter() -> Iterator[None]:
             "JUPYTER_CONFIG_DIR": f"{folder}/config",
             "JUPYTER_DATA_DIR": f"{folder}/data",
         }
+        quiet = Path(private["IPYTHONDIR"]) / "profile_default" / "ipython_kernel_config.py"
+        quiet.parent.mkdir(parents=True)
+        quiet.write_text("c.IPKernelApp.log_level = 40\n")  # errors only
         before = {name: os.environ.get(name) for name in private}
         os.environ.update(private)
         try:
@@ -149,6 +152,21 @@ def _private_jupyter() -> Iterator[None]:
         finally:
             for name, value in before.items():
                 os.environ.pop(name, None) if value is None else os.environ.update({name: value})
+
+
+def store(executed: str | Path, notebook: str | Path) -> None:
+    """Keep an executed notebook's outputs in the notebook itself: its own cells only, without times or progress."""
+    ran, kept = (json.loads(Path(path).read_text(encoding="utf-8")) for path in (executed, notebook))
+    outputs = {cell["id"]: cell for cell in ran["cells"] if cell["cell_type"] == "code"}
+    for cell in kept["cells"]:
+        if cell["cell_type"] == "code":
+            fresh = outputs[cell["id"]]
+            cell["outputs"] = [output for output in fresh["outputs"] if output.get("name") != "stderr"]
+            cell["execution_count"] = None
+            for output in cell["outputs"]:
+                if "execution_count" in output:
+                    output["execution_count"] = None
+    write_atomically(notebook, json.dumps(kept, indent=1, ensure_ascii=False) + "\n")
 
 
 def notebooks(chosen: Sequence[str] = ()) -> list[Path]:
@@ -175,9 +193,12 @@ def reproduce(
     data: str = "streets",
     root: str | None = None,
     out: str | Path = "figures",
+    store_outputs: bool = False,
     progress: bool | None = None,
 ) -> int:
     """Execute notebooks in order; file executed notebooks, figures and `report.html` in `out`; print the comparison.
+
+    With `store_outputs` the notebooks of the checkout keep the outputs they gave.
 
     Returns:
         0, or 1 where a notebook failed (the others still run).
@@ -197,6 +218,8 @@ def reproduce(
         clock = time.perf_counter()
         try:
             execute(path, out / "executed" / path.name, given, progress=progress)
+            if store_outputs:
+                store(out / "executed" / path.name, path)
             print(f"[{number}/{len(paths)}] {path.stem} done in {time.perf_counter() - clock:.0f} s", file=sys.stderr)
         except RuntimeError as error:
             failures.append(f"{path.stem}: {error}")
@@ -232,7 +255,7 @@ def write_report(folder: str | Path, *, tier: str, data: str, failures: Sequence
             f'<figure id="{image.stem}"><img alt="{html.escape(words["alt"])}" src="data:image/png;base64,{encoded}">'
             f"<figcaption>{html.escape(words['caption'])}</figcaption></figure>"
         )
-    table = comparison(ran).to_html(index=False, float_format="%.2f", border=0)
+    table = comparison(ran).to_html(index=False, float_format="{:.2f}".format, border=0)
     origin = "".join(
         f"<tr><th>{html.escape(k)}</th><td>{html.escape(str(v))}</td></tr>" for k, v in provenance().items()
     )

@@ -120,7 +120,8 @@ def fit(
     history = []
     for number in range(1, epochs + 1):
         trainee.train()
-        started, sums, batches, images_seen = time.perf_counter(), {}, 0, 0
+        started, batches, images_seen = time.perf_counter(), 0, 0
+        sums: dict[str, float] = {}
         _set_epoch(loader, number - 1)
         with _bar(loader, f"{label} epoch {number}/{epochs}", progress) as bar:
             for images, targets in bar:
@@ -189,7 +190,7 @@ def fastest_memory_format(trainee: Supervised, images: Tensor, targets: Tensor) 
     seconds = {}
     with torch.random.fork_rng(devices=[]):
         for memory_format in (torch.contiguous_format, torch.channels_last):
-            trainee.to(memory_format=memory_format)  # type: ignore[call-overload]
+            trainee.to(memory_format=memory_format)
             laid_out = images.to(memory_format=memory_format)
             times = []
             for _ in range(3):  # the first one warms up
@@ -213,8 +214,9 @@ def _schedule(optimizer: torch.optim.Optimizer, name: str, *, steps: int) -> tor
 
 
 def _set_epoch(loader: DataLoader, epoch: int) -> None:
-    if hasattr(loader, "batch_sampler") and hasattr(loader.batch_sampler, "set_epoch"):
-        loader.batch_sampler.set_epoch(epoch)
+    sampler: Any = getattr(loader, "batch_sampler", None)
+    if hasattr(sampler, "set_epoch"):
+        sampler.set_epoch(epoch)
 
 
 def _check_finite(terms: dict[str, Tensor]) -> None:

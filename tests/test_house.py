@@ -25,7 +25,7 @@ MAY_IMPORT = {
     "experiment": {"training", "objective", "points", "adapters", "losses", "models", "datasets", "metrics"},
     "reproduce": {"experiment", "training", "datasets", "figures"},
 }
-LEAVES = {"figures", "cli", "__main__", "__init__"}
+LEAVES = {"figures", "widgets", "cli", "__main__", "__init__"}
 
 
 def room(path):

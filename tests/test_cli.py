@@ -1,0 +1,65 @@
+"""The command line: what it prints, what it refuses, and its exit status."""
+
+import re
+
+import pytest
+from conftest import REPOSITORY
+
+from imachsr.cli import main
+
+
+def test_points(capsys):
+    assert main(["points", "--size", "64x96"]) == 0
+    assert "encoder.layer3" in capsys.readouterr().out
+    assert main(["points", "--size", "64x96", "--count", "2", "--near", "input"]) == 0
+    assert len(capsys.readouterr().out.strip().splitlines()) == 2
+
+
+def test_run_prints_the_table_files_the_result_and_answers_again(tmp_path, capsys):
+    command = ["run", "--size", "32x48", "--length", "4", "--epochs", "1", "--batch-size", "2",
+               "--scheme", "conventional", "--ledger", str(tmp_path)]  # fmt: skip
+    assert main(command) == 0
+    first = capsys.readouterr().out
+    assert "bicyclist" in first
+    assert "filed as" in first
+    (path,) = tmp_path.glob("*.json")
+    stamp = path.stat().st_mtime_ns
+    assert main(command) == 0
+    assert capsys.readouterr().out == first
+    assert path.stat().st_mtime_ns == stamp, "answered from the ledger"
+
+
+@pytest.mark.parametrize(
+    ("command", "status", "words"),
+    [
+        (["run", "--data", "camvid"], 1, "--root"),
+        (["run", "--data", "camvid", "--root", "/nowhere"], 1, "/nowhere"),
+        (["run", "--points", "500", "--length", "4", "--size", "32x48"], 1, "500"),
+        (["points", "--model", "lenet"], 1, "deeplabv3plus_resnet18"),
+        (["results", "publish", "zz"], 1, "exactly one"),
+        (["data", "get", "imagenet", "--root", "x"], 1, "camvid"),
+    ],
+)
+def test_refusals_are_one_line_with_a_remedy(command, status, words, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main(command) == status
+    shown = capsys.readouterr().err
+    assert words in shown
+    assert "Traceback" not in shown
+
+
+@pytest.mark.parametrize("command", [["run", "--scheme", "magic"], ["points", "--size", "big"], ["dance"]])
+def test_words_it_does_not_know(command, capsys):
+    with pytest.raises(SystemExit) as stop:
+        main(command)
+    assert stop.value.code == 2
+    assert capsys.readouterr().err
+
+
+def test_readme_table_is_the_published_one():
+    from imachsr.experiment import results
+    from imachsr.figures import results_markdown
+
+    readme = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+    shown = re.search(r"<!-- results: begin.*?-->\n(.*?)\n<!-- results: end -->", readme, re.DOTALL)[1]
+    assert shown == results_markdown(results(REPOSITORY / "data" / "results"))

@@ -1,0 +1,80 @@
+"""Networks by name: any input size, parity with the official numbers, weights by path."""
+
+import json
+import zlib
+
+import numpy as np
+import pytest
+import torch
+
+from imachsr import models
+
+
+def fill(network, gain, rename):
+    """The recipe of the golden files: every tensor from its official name."""
+    state = network.state_dict()
+    for key, tensor in state.items():
+        leaf = key.rsplit(".", 1)[-1]
+        if leaf == "num_batches_tracked":
+            continue
+        noise = np.random.default_rng(zlib.crc32(rename(key).encode())).standard_normal(tuple(tensor.shape))
+        if leaf == "running_mean" or leaf == "bias":
+            value = 0.05 * noise
+        elif leaf == "running_var":
+            value = 1 + 0.1 * abs(noise)
+        elif tensor.ndim == 1:
+            value = 1 + 0.05 * noise
+        else:
+            value = gain * noise / np.sqrt(np.prod(tensor.shape[1:]))
+        tensor.copy_(torch.from_numpy(value.astype(np.float32)))
+
+
+def test_deeplabv3plus_golden(shared):
+    manifest = json.loads((shared / "parity/models/manifest/deeplabv3plus_r18_os16_smp.json").read_text())
+    golden = np.load(shared / "parity/models/golden/deeplabv3plus_r18_os16_smp.npz")
+    network = models.create("deeplabv3plus_resnet18", 19).double().eval()
+    with torch.no_grad():
+        fill(network, manifest["gain"], lambda key: key.removeprefix("network."))
+        image = torch.from_numpy(np.random.default_rng(0).standard_normal((1, 3, 128, 256)).astype(np.float32)).double()
+        logits = network(image)
+    np.testing.assert_allclose(logits.numpy(), golden["logits_f64"], atol=1e-8)
+    assert sum(p.numel() for p in network.parameters()) == manifest["params"]
+    assert {key.removeprefix("network.") for key in network.state_dict()} == set(manifest["state_dict"])
+
+
+@pytest.mark.parametrize("size", [(60, 80), (64, 96), (45, 33)])
+def test_any_size(size):
+    network = models.create("deeplabv3plus_resnet18", 11).eval()
+    with torch.no_grad():
+        logits = network(torch.rand(1, 3, *size))
+    assert logits.shape == (1, 11, -(-size[0] // 4), -(-size[1] // 4))
+
+
+def test_padding_does_not_move_the_logits():
+    """Logits of a padded image are those of the image padded by hand, cropped."""
+    network = models.create("deeplabv3plus_resnet18", 3).eval()
+    image = torch.rand(1, 3, 60, 80)
+    by_hand = torch.nn.functional.pad(image, (0, 0, 0, 4))
+    with torch.no_grad():
+        torch.testing.assert_close(network(image), network.network(by_hand)[..., :15, :20])
+    assert network.padded_size(60, 80) == (64, 80)
+
+
+def test_weights_by_path(tmp_path):
+    network = models.create("deeplabv3plus_resnet18", 3)
+    torch.save(network.state_dict(), tmp_path / "weights.pt")
+    again = models.create("deeplabv3plus_resnet18", 3, weights=tmp_path / "weights.pt")
+    assert all(
+        torch.equal(a, b) for a, b in zip(network.state_dict().values(), again.state_dict().values(), strict=True)
+    )
+    with pytest.raises(ValueError, match="do not fit"):
+        models.create("deeplabv3plus_resnet18", 4, weights=tmp_path / "weights.pt")
+    with pytest.raises(ValueError, match="no file"):
+        models.create("deeplabv3plus_resnet18", 3, weights=tmp_path / "none.pt")
+
+
+def test_bad_names_say_what_there_is():
+    with pytest.raises(ValueError, match="deeplabv3plus_resnet18"):
+        models.create("lenet", 3)
+    with pytest.raises(ValueError, match="at least one class"):
+        models.create("deeplabv3plus_resnet18", 0)

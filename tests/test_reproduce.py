@@ -1,0 +1,134 @@
+"""The batch: typed parameters, evidence of execution, failures kept, one self-contained report."""
+
+import json
+import re
+
+import nbformat
+import pytest
+
+from imachsr import reproduce
+
+PARAMETERS = """tier: str = "smoke"  # smoke or lesson
+count: int = 2  # how many
+rate: float = 0.5  # per step
+fast: bool = True  # skip
+"""
+
+
+def notebook(folder, *cells, parameters=PARAMETERS, name="01_small.ipynb"):
+    made = [nbformat.v4.new_markdown_cell("# small")]
+    made += [nbformat.v4.new_code_cell(parameters, metadata={"tags": ["parameters"]})] if parameters else []
+    made += [nbformat.v4.new_code_cell(cell) for cell in cells]
+    path = folder / name
+    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+    nbformat.write(nbformat.v4.new_notebook(cells=made, metadata=kernel), path)
+    return path
+
+
+def test_parameters_are_read_with_types_and_help(tmp_path):
+    found = reproduce.parameters(notebook(tmp_path))
+    assert [*found] == ["tier", "count", "rate", "fast"]
+    assert (found["count"].type, found["count"].default, found["count"].help) == ("int", 2, "how many")
+
+
+@pytest.mark.parametrize(
+    ("given", "error", "words"),
+    [
+        ({"teir": "smoke"}, ValueError, "it declares .'tier', 'count'"),
+        ({"count": "3"}, TypeError, "declares it int"),
+        ({"count": True}, TypeError, "declares it int"),
+        ({"fast": "false"}, TypeError, "declares it bool"),
+        ({"rate": "0.1"}, TypeError, "declares it float"),
+    ],
+)
+def test_wrong_parameters_are_refused_before_anything_runs(tmp_path, given, error, words):
+    path = notebook(tmp_path, "open('ran', 'w')")
+    with pytest.raises(error, match=words):
+        reproduce.execute(path, tmp_path / "out.ipynb", given)
+    assert not (tmp_path / "ran").exists()
+
+
+def test_an_int_serves_as_a_float(tmp_path):
+    assert reproduce.checked(notebook(tmp_path), {"rate": 1}) == {"rate": 1.0}
+
+
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [("count = 2", "rewrite it"), ("count: list = [2]", "types are"), (None, "tag that cell")],
+)
+def test_a_parameters_cell_that_is_none(tmp_path, source, words):
+    with pytest.raises(ValueError, match=words):
+        reproduce.parameters(notebook(tmp_path, parameters=source))
+
+
+def test_execute_injects_and_keeps(tmp_path):
+    path = notebook(tmp_path, "print(tier, count * 2)")
+    reproduce.execute(path, tmp_path / "out" / "01_small.ipynb", {"count": 21}, progress=False)
+    cells = json.loads((tmp_path / "out" / "01_small.ipynb").read_text())["cells"]
+    assert any("smoke 42" in "".join(output.get("text", "")) for cell in cells for output in cell.get("outputs", []))
+    assert [p.name for p in (tmp_path / "out").iterdir()] == ["01_small.ipynb"]
+
+
+@pytest.mark.parametrize(
+    ("cell", "words"),
+    [("1 / 0", "ZeroDivisionError"), ("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", "stopped")],
+)
+def test_a_failure_or_a_dead_kernel_is_reported_and_what_ran_is_kept(tmp_path, cell, words):
+    path = notebook(tmp_path, "print('before')", cell, "print('after')")
+    with pytest.raises(RuntimeError, match=words):
+        reproduce.execute(path, tmp_path / "out.ipynb", {}, progress=False)
+    assert not (tmp_path / "out.ipynb").exists(), "a failed run never passes for a whole one"
+    assert "before" in (tmp_path / "out.failed.ipynb").read_text()
+
+
+def test_cells_that_never_ran_are_found(tmp_path):
+    path = notebook(tmp_path, "print(1)")
+    with pytest.raises(RuntimeError, match="never ran"):
+        reproduce._check_all_ran(path)
+
+
+def test_stored_outputs_have_no_progress_and_no_counts(tmp_path):
+    path = notebook(tmp_path, "import sys; print('bar', file=sys.stderr); print('text'); 7")
+    reproduce.execute(path, tmp_path / "out.ipynb", {"count": 5}, progress=False)
+    reproduce.store(tmp_path / "out.ipynb", path)
+    cells = json.loads(path.read_text())["cells"]
+    assert len(cells) == 3, "the injected parameters stay out"
+    assert [output.get("name") for output in cells[2]["outputs"]] == ["stdout", None]
+    assert all(cell.get("execution_count") is None for cell in cells)
+
+
+def test_report_stands_alone(tmp_path, monkeypatch):
+    import matplotlib.pyplot as plt
+
+    from imachsr import figures
+
+    monkeypatch.chdir(tmp_path)
+    figure = plt.figure()
+    figures.show(figure, "01_line", alt="a <line>", caption="what to see", folder=tmp_path)
+    report = reproduce.write_report(tmp_path, tier="smoke", data="streets", failures=["03: stopped"]).read_text()
+    assert 'alt="a &lt;line&gt;"' in report
+    assert "what to see" in report
+    assert "data:image/png;base64," in report
+    assert "03: stopped" in report
+    assert not re.search(r'(?:src|href)="(?:https?:)?//', report), "opens offline"
+
+
+def test_picture_without_words_is_refused(tmp_path):
+    import matplotlib.pyplot as plt
+
+    from imachsr import figures
+
+    with pytest.raises(ValueError, match="alt text"):
+        figures.show(plt.figure(), "01_mute", alt=" ", caption="c", folder=tmp_path)
+
+
+def test_unknown_notebook_and_missing_data_are_refused_first(tmp_path, monkeypatch):
+    (tmp_path / "notebooks").mkdir()
+    notebook(tmp_path / "notebooks", "open('ran', 'w')")
+    monkeypatch.chdir(tmp_path)
+    assert [p.stem for p in reproduce.notebooks(["1"])] == ["01_small"]
+    with pytest.raises(ValueError, match="use a number or name"):
+        reproduce.notebooks(["09"])
+    with pytest.raises(ValueError, match="nowhere"):
+        reproduce.reproduce(data="camvid", root=tmp_path / "nowhere", out=tmp_path / "out")
+    assert not (tmp_path / "out").exists()

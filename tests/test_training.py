@@ -1,0 +1,146 @@
+"""The loop: order, schedule, learning, evaluation at label size, and what stops it."""
+
+import pytest
+import torch
+from torch import nn
+from torch.utils.data import TensorDataset
+
+import imachsr
+from imachsr.training import EpochBatches, adam, batches, evaluate, fastest_memory_format, fit, predict
+
+
+class Indexed(TensorDataset):
+    """Accepts (epoch, index), as the loop's batches ask."""
+
+    def __getitem__(self, index):
+        return super().__getitem__(index[1] if isinstance(index, tuple) else index)
+
+
+def small_network():
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Conv2d(3, 8, 3, 2, 1), nn.ReLU(), nn.Conv2d(8, 8, 3, 1, 1), nn.ReLU(), nn.Conv2d(8, 2, 1))
+
+
+def bright_or_dark(count=16):
+    """Images whose label is whether a pixel is bright: learnable in a few steps."""
+    images = torch.rand(count, 3, 8, 8, generator=torch.Generator().manual_seed(1)).round()
+    images = images[:, :1].expand(-1, 3, -1, -1).contiguous()
+    blocks = nn.functional.interpolate(images[:, :, ::2, ::2], scale_factor=2)
+    return Indexed(blocks, blocks[:, 0].long())
+
+
+def supervised(scheme="imachsr"):
+    network = small_network()
+    points = imachsr.choose_points(imachsr.find_points(network, torch.zeros(2, 3, 8, 8)), 2)
+    return imachsr.Supervised(network, points, imachsr.scheme(scheme), classes=2)
+
+
+@pytest.mark.parametrize("scheme", ["conventional", "deep_supervision", "imacsr", "imachsr"])
+def test_fit_learns(scheme):
+    dataset, trainee = bright_or_dark(), supervised(scheme)
+    history = fit(trainee, batches(dataset, 4), epochs=15, optimizer=adam(trainee, learning_rate=0.02), progress=False)
+    assert history[-1].losses["output"] < 0.5 * history[0].losses["output"]
+    confusion = evaluate(trainee.release(), batches(dataset, 4, shuffle=False), classes=2, progress=False)
+    assert confusion.scores()["mIoU"] > 0.8
+    assert [epoch.number for epoch in history] == list(range(1, 16))
+
+
+def test_same_seed_same_losses():
+    def losses():
+        trainee = supervised()
+        history = fit(trainee, batches(bright_or_dark(), 4, seed=3), epochs=3, progress=False)
+        return [epoch.losses for epoch in history]
+
+    assert losses() == losses()
+
+
+def test_batches_are_a_new_order_each_epoch_fixed_by_the_seed():
+    def orders(seed):
+        sampler = EpochBatches(10, 4, seed=seed)
+        found = []
+        for epoch in (0, 1):
+            sampler.set_epoch(epoch)
+            found.append(list(sampler))
+        return found
+
+    first, second = orders(0)
+    assert orders(0) == [first, second]
+    assert orders(1)[0] != first
+    assert all(epoch == 1 for batch in second for epoch, _ in batch)
+    assert [i for b in first for _, i in b] != [i for b in second for _, i in b]
+    assert len(first) == 2, "the short last batch of a shuffled epoch is left out"
+    assert len(list(EpochBatches(10, 4, shuffle=False))[-1]) == 2, "evaluation keeps it"
+
+
+def test_batches_do_not_touch_the_global_generator():
+    torch.manual_seed(0)
+    before = torch.get_rng_state()
+    list(batches(bright_or_dark(), 4))
+    assert torch.equal(before, torch.get_rng_state())
+
+
+def test_evaluation_scores_at_full_label_size():
+    """Logits of 2x2 against labels of 8x8, and labels larger than the image."""
+    network = nn.Sequential(nn.AvgPool2d(2), nn.Conv2d(3, 2, 1))
+    images, targets = torch.rand(2, 3, 4, 4), torch.zeros(2, 8, 8, dtype=torch.long)
+    confusion = evaluate(network, [(images, targets)], classes=2, progress=False)
+    assert confusion.matrix.sum() == targets.numel()
+    assert predict(network, images, size=(8, 8)).shape == (2, 8, 8)
+
+
+def test_evaluation_leaves_the_mode_as_it_was():
+    network = small_network().train()
+    evaluate(network, [(torch.rand(1, 3, 8, 8), torch.zeros(1, 8, 8, dtype=torch.long))], classes=2, progress=False)
+    assert network.training
+
+
+def test_schedules():
+    def rates(schedule):
+        trainee = supervised()
+        optimizer = torch.optim.SGD(trainee.parameters(), lr=1.0)
+        seen = []
+        hook = optimizer.register_step_pre_hook(lambda o, *_: seen.append(o.param_groups[0]["lr"]))
+        fit(trainee, batches(bright_or_dark(8), 4), epochs=2, optimizer=optimizer, schedule=schedule, progress=False)
+        hook.remove()
+        return seen
+
+    assert rates("constant") == [1.0] * 4
+    assert rates("poly") == pytest.approx([(1 - step / 4) ** 0.9 for step in range(4)])
+    with pytest.raises(ValueError, match="schedules known are"):
+        rates("warp")
+
+
+def test_a_term_that_is_not_finite_stops_before_any_weight_changes():
+    trainee, dataset = supervised(), bright_or_dark(4)
+    dataset.tensors[0][0, 0, 0, 0] = float("inf")
+    before = [parameter.clone() for parameter in trainee.parameters()]
+    with pytest.raises(FloatingPointError, match="no weight was changed"):
+        fit(trainee, batches(dataset, 4), epochs=1, progress=False)
+    assert all(torch.equal(a, b) for a, b in zip(before, trainee.parameters(), strict=True))
+
+
+def test_measuring_the_memory_format_changes_nothing():
+    trainee = supervised()
+    trainee.network.insert(1, nn.BatchNorm2d(8))
+    before = {name: value.clone() for name, value in trainee.state_dict().items()}
+    images, targets = torch.rand(2, 3, 8, 8), torch.zeros(2, 8, 8, dtype=torch.long)
+    state = torch.get_rng_state()
+    assert fastest_memory_format(trainee, images, targets) in (torch.contiguous_format, torch.channels_last)
+    assert all(torch.equal(value, before[name]) for name, value in trainee.state_dict().items())
+    assert torch.equal(state, torch.get_rng_state())
+    assert all(parameter.grad is None for parameter in trainee.parameters())
+
+
+def test_bad_input_says_what_to_do():
+    with pytest.raises(ValueError, match="lower the batch size"):
+        batches(bright_or_dark(4), 8)
+    with pytest.raises(ValueError, match="at least one pass"):
+        fit(supervised(), batches(bright_or_dark(4), 2), epochs=0)
+
+
+def test_one_line_per_epoch_where_output_is_no_terminal(capsys):
+    fit(supervised(), batches(bright_or_dark(8), 4), epochs=2, label="small")
+    lines = capsys.readouterr().err.strip().splitlines()
+    assert len(lines) == 2
+    assert "small epoch 2/2" in lines[1]
+    assert "images/s" in lines[1]
