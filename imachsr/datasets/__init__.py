@@ -24,12 +24,13 @@ def create(
     size: tuple[int, int] | None = None,
     augment: bool = False,
     seed: int = 0,
+    augment_seed: int = 0,
     length: int | None = None,
 ) -> Prepared:
     """A dataset of (image float32 (3, H, W), target int64 (H, W)), images normalised, void 255.
 
-    Index it by `i` or by `(epoch, i)`; augmentation depends on (seed, epoch, i) alone. It carries `classes`, `palette`,
-    `ignore_index`, `fingerprint`, and the dataset behind it as `source`.
+    Index it by `i` or by `(epoch, i)`; augmentation depends on (augment_seed, epoch, i) alone. It carries `classes`,
+    `palette`, `ignore_index`, `fingerprint`, and the dataset behind it as `source`.
 
     Args:
         name: `streets` (generated, nothing to download) or `camvid`.
@@ -37,13 +38,14 @@ def create(
         part: `train`, `val` or `test`.
         root: folder of the files; camvid needs it, streets has none.
         size: (height, width) of the images. Targets follow in `train`; elsewhere they keep their full label size,
-            because scoring is at full label size.
+            because scoring is at full label size. Streets are drawn at this size.
         augment: random scale, crop, flip and colour; for part `train`.
-        seed: of the generated scenes, of a random split and of augmentation.
+        seed: of the generated scenes and of a random split: another seed, other data.
+        augment_seed: of the augmentation's draws: another seed, the same data seen otherwise.
         length: take only this many images.
 
     Raises:
-        ValueError: unknown name, split or part, missing root, or files that do not fit together.
+        ValueError: unknown name, split or part, a root missing or of no use, or files that do not fit together.
 
     >>> dataset = create("streets", part="train", size=(48, 64), length=4)
     >>> image, target = dataset[0]
@@ -63,7 +65,7 @@ def create(
     from .transforms import Augment, Plain, Prepared
 
     source = REGISTRY[name](split, root, size, {"part": part, "length": length, "seed": seed})
-    return Prepared(source, Augment(size, seed=seed) if augment else Plain(size, targets=part == "train"))
+    return Prepared(source, Augment(size, seed=augment_seed) if augment else Plain(size, targets=part == "train"))
 
 
 def verify(dataset: Dataset) -> None:
@@ -91,6 +93,8 @@ def _streets(split: str, root: Any, size: Any, options: dict[str, Any]) -> Sourc
 
     if split != "standard":
         raise ValueError(f"split {split!r}; streets has the split standard; choose it")
+    if root:
+        raise ValueError(f"root {str(root)!r} for streets; they are drawn, not read; name the dataset, or leave root out")
     if size is not None:
         options = {**options, "size": size}
     return Streets(**options)
