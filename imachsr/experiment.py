@@ -207,7 +207,7 @@ def run(
             size=settings.size,
             length=settings.length,
             augment=settings.augment and part == "train",
-            seed=settings.seed,
+            augment_seed=settings.seed,
         )
         for part in ("train", "test")
     )
