@@ -343,7 +343,10 @@ def write_atomically(path: str | Path, content: str | bytes) -> None:
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    mask = os.umask(0)
+    os.umask(mask)
     try:
+        os.chmod(temporary, 0o666 & ~mask)  # a temporary file is private; a filed one is not
         with os.fdopen(handle, "wb") as file:
             file.write(content.encode("utf-8") if isinstance(content, str) else content)
         os.replace(temporary, path)

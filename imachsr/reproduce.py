@@ -155,17 +155,14 @@ def _private_jupyter() -> Iterator[None]:
 
 
 def store(executed: str | Path, notebook: str | Path) -> None:
-    """Keep an executed notebook's outputs in the notebook itself: its own cells only, without times or progress."""
+    """Keep an executed notebook's outputs in the notebook itself: its own cells only, without progress, counted from 1."""
     ran, kept = (json.loads(Path(path).read_text(encoding="utf-8")) for path in (executed, notebook))
-    outputs = {cell["id"]: cell for cell in ran["cells"] if cell["cell_type"] == "code"}
-    for cell in kept["cells"]:
-        if cell["cell_type"] == "code":
-            fresh = outputs[cell["id"]]
-            cell["outputs"] = [output for output in fresh["outputs"] if output.get("name") != "stderr"]
-            cell["execution_count"] = None
-            for output in cell["outputs"]:
-                if "execution_count" in output:
-                    output["execution_count"] = None
+    outputs = {cell["id"]: cell["outputs"] for cell in ran["cells"] if cell["cell_type"] == "code"}
+    code = [cell for cell in kept["cells"] if cell["cell_type"] == "code"]
+    for count, cell in enumerate(code, 1):
+        cell["outputs"] = [output for output in outputs[cell["id"]] if output.get("name") != "stderr"]
+        for holder in (cell, *(output for output in cell["outputs"] if "execution_count" in output)):
+            holder["execution_count"] = count
     write_atomically(notebook, json.dumps(kept, indent=1, ensure_ascii=False) + "\n")
 
 
@@ -248,7 +245,7 @@ def write_report(folder: str | Path, *, tier: str, data: str, failures: Sequence
     folder = Path(folder)
     ran = [result for result in results() if (result.settings["tier"], result.settings["data"]) == (tier, data)]
     pictures = []
-    for image in sorted(folder.glob("[0-9][0-9]_*.png")):
+    for image in sorted(folder.glob("[0-9][0-9]*.png")):
         words = json.loads(image.with_suffix(".json").read_text(encoding="utf-8"))
         encoded = base64.b64encode(image.read_bytes()).decode()
         pictures.append(
@@ -277,7 +274,7 @@ PAGE = """<!doctype html>
 <title>imachsr: {tier} tier on {data}</title>
 <style>
 :root {{ color-scheme: light dark; }}
-body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 62rem; margin: 2rem auto; padding: 0 1rem; }}
+body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 70rem; margin: 2rem auto; padding: 0 1rem; }}
 figure {{ margin: 2rem 0; }} img {{ max-width: 100%; background: white; }} figcaption {{ opacity: .85; }}
 .scroll {{ overflow-x: auto; }} table {{ border-collapse: collapse; font-variant-numeric: tabular-nums; }}
 th, td {{ padding: .25rem .7rem; text-align: left; border-bottom: 1px solid #8884; }}

@@ -87,14 +87,14 @@ def test_cells_that_never_ran_are_found(tmp_path):
         reproduce._check_all_ran(path)
 
 
-def test_stored_outputs_have_no_progress_and_no_counts(tmp_path):
+def test_stored_outputs_have_no_progress_and_count_from_one(tmp_path):
     path = notebook(tmp_path, "import sys; print('bar', file=sys.stderr); print('text'); 7")
     reproduce.execute(path, tmp_path / "out.ipynb", {"count": 5}, progress=False)
     reproduce.store(tmp_path / "out.ipynb", path)
     cells = json.loads(path.read_text())["cells"]
     assert len(cells) == 3, "the injected parameters stay out"
     assert [output.get("name") for output in cells[2]["outputs"]] == ["stdout", None]
-    assert all(cell.get("execution_count") is None for cell in cells)
+    assert [cell.get("execution_count") for cell in cells] == [None, 1, 2]
 
 
 def test_report_stands_alone(tmp_path, monkeypatch):
