@@ -213,6 +213,8 @@ def reproduce(
     for number, path in enumerate(paths, 1):
         print(f"[{number}/{len(paths)}] {path.stem} ...", file=sys.stderr, flush=True)
         clock = time.perf_counter()
+        for stale in out.glob(f"{path.name[:3]}*"):  # the report shows what this run drew, nothing older
+            stale.unlink()
         try:
             execute(path, out / "executed" / path.name, given, progress=progress)
             if store_outputs:
@@ -245,7 +247,7 @@ def write_report(folder: str | Path, *, tier: str, data: str, failures: Sequence
     folder = Path(folder)
     ran = [result for result in results() if (result.settings["tier"], result.settings["data"]) == (tier, data)]
     pictures = []
-    for image in sorted(folder.glob("[0-9][0-9]*.png")):
+    for image in sorted(folder.glob("[0-9][0-9]_*.png"), key=lambda path: (path.name[:2], path.stat().st_mtime_ns)):
         words = json.loads(image.with_suffix(".json").read_text(encoding="utf-8"))
         encoded = base64.b64encode(image.read_bytes()).decode()
         pictures.append(
