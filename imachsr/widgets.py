@@ -47,7 +47,10 @@ class Explorer:
         return str(self.view.value)
 
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
-        return self.box._repr_mimebundle_(**kwargs)
+        """The widget, and its present state for readers without a kernel."""
+        words = f"An explorer of {', '.join(self.controls)}: run the notebook to use it."
+        still = {"text/plain": words, "text/html": f"<p>{html.escape(words)}</p>{self.view.value}"}
+        return {**self.box._repr_mimebundle_(**kwargs), **still}
 
 
 def _explorer(controls: Mapping[str, Any], render: Callable[..., str]) -> Explorer:

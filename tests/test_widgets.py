@@ -112,6 +112,8 @@ def test_no_networks_are_refused():
         widgets.point_picker({})
 
 
-def test_a_notebook_can_show_it(picker):
+def test_a_notebook_shows_it_with_or_without_a_kernel(picker):
     bundle = picker._repr_mimebundle_()
     assert "application/vnd.jupyter.widget-view+json" in bundle
+    assert "run the notebook" in bundle["text/plain"]
+    assert picker.view.value in bundle["text/html"]
