@@ -193,15 +193,13 @@ def _add_results(verbs: argparse._SubParsersAction) -> None:
 
 
 def _results(given: argparse.Namespace) -> None:
-    from .experiment import publish, published_folder, results
+    from .experiment import publish, published_folder, results, results_markdown
 
     if given.act == "publish":
         for path in publish(given.keys):
             print(f"published {path}")
         return
     if given.act == "table":
-        from .figures import results_markdown
-
         print(results_markdown(results(published_folder()), given.protocol))
         return
     chosen = [r for r in results() if not given.keys or any(r.key.startswith(key) for key in given.keys)]

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .experiment import Result, home, write_atomically
+from .experiment import METRICS, Result, home, write_atomically
+from .objective import SCHEMES
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -20,15 +21,13 @@ if TYPE_CHECKING:
 
     from .points import Point
 
-SCHEME_ORDER = ("conventional", "deep_supervision", "imacsr", "imachsr")
-METRICS = ("mIoU", "mPrecision", "mRecall", "mF1")
 
 
 def scheme_colors() -> dict[str, Any]:
     """One colour per scheme, from seaborn's colour-blind palette."""
     import seaborn as sns
 
-    return dict(zip(SCHEME_ORDER, sns.color_palette("colorblind", len(SCHEME_ORDER)), strict=True))
+    return dict(zip(SCHEMES, sns.color_palette("colorblind", len(SCHEMES)), strict=True))
 
 
 def show(figure: Figure, name: str, *, alt: str, caption: str, folder: str | Path | None = None) -> None:
@@ -90,7 +89,7 @@ def curves(results: Sequence[Result], metrics: Sequence[str] = METRICS) -> Figur
 
     table = curves_table(results, metrics)
     figure, axes = plt.subplots(1, len(metrics), figsize=(3.1 * len(metrics), 3.0), squeeze=False, layout="constrained")
-    order = [name for name in SCHEME_ORDER if name in set(table["scheme"])]
+    order = [name for name in SCHEMES if name in set(table["scheme"])]
     for axis, metric in zip(axes[0], metrics, strict=True):
         sns.lineplot(
             table, x="epoch", y=metric, hue="scheme", style="scheme", hue_order=order, style_order=order, ax=axis,
@@ -138,50 +137,6 @@ def legend(classes: Sequence[str], palette: Any) -> Figure:
     patches = [Patch(facecolor=c, edgecolor="0.4", label=n) for c, n in zip(colors, [*classes, "void"], strict=True)]
     figure.legend(handles=patches, ncols=6, loc="center", frameon=False, fontsize=9)
     return figure
-
-
-def comparison(results: Sequence[Result], protocol: str = "dataset", metrics: Sequence[str] = METRICS) -> pd.DataFrame:
-    """Results side by side: mean over the seeds of equal settings, in per cent, and how many seeds there were."""
-    import pandas as pd
-
-    shown = ["tier", "data", "split", "model", "size", "epochs", "scheme"]
-    rows = [
-        {
-            **{name: result.settings[name] for name in shown},
-            "size": "x".join(map(str, result.settings["size"] or ("native",))),
-            "same": json.dumps(
-                {k: v for k, v in result.settings.items() if k not in ("seed", "workers")}, sort_keys=True
-            ),
-            **{name: 100 * result.scores[protocol][name] for name in metrics},
-            "seeds": result.settings["seed"],
-        }
-        for result in results
-    ]
-    if not rows:
-        return pd.DataFrame(columns=[*shown, *metrics, "seeds"])
-    table = pd.DataFrame(rows)
-    table["scheme"] = pd.Categorical(table["scheme"], SCHEME_ORDER, ordered=True)
-    grouped = table.groupby([*shown, "same"], observed=True, sort=True)
-    merged = grouped.agg({**dict.fromkeys(metrics, "mean"), "seeds": "nunique"}).reset_index()
-    return merged.drop(columns="same")
-
-
-def results_markdown(results: Sequence[Result], protocol: str = "dataset") -> str:
-    """The comparison as a Markdown table with the notes a reader needs: protocol, seeds, image files, hardware."""
-    if not results:
-        return "No results published yet."
-    table = comparison(results, protocol)
-    lines = ["| " + " | ".join(table.columns) + " |", "|" + "---|" * len(table.columns)]
-    for row in table.itertuples(index=False):
-        lines.append("| " + " | ".join(f"{v:.2f}" if isinstance(v, float) else str(v) for v in row) + " |")
-    most = int(table["seeds"].max())
-    files = sorted({result.provenance["image_format"] for result in results} - {"drawn"})
-    devices = sorted({result.provenance["device"] for result in results})
-    seeds = "**One seed each: no difference here is a finding.**" if most == 1 else f"Means over up to {most} seeds."
-    copies = " ".join(f"Images from a {name.upper()} copy." if name == "webp" else "" for name in files)
-    lines += ["", f"Per cent, protocol `{protocol}`, all test images at full label size, after the last epoch. {seeds} "
-              f"{copies} Hardware: {', '.join(devices)}."]  # fmt: skip
-    return "\n".join(lines)
 
 
 def cells(order: Sequence[tuple[str, str]], paper: pd.DataFrame, measured: Any, metric: str = "mIoU") -> Figure:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .experiment import home, provenance, results, write_atomically
+from .experiment import comparison, home, provenance, results, write_atomically
 
 TYPES = {"str": str, "int": int, "float": float, "bool": bool}
 
@@ -155,7 +155,7 @@ def _private_jupyter() -> Iterator[None]:
 
 
 def store(executed: str | Path, notebook: str | Path) -> None:
-    """Keep an executed notebook's outputs in the notebook itself: its own cells only, without progress, counted from 1."""
+    """Keep an executed notebook's outputs in the notebook: its own cells only, without progress, counted from 1."""
     ran, kept = (json.loads(Path(path).read_text(encoding="utf-8")) for path in (executed, notebook))
     outputs = {cell["id"]: cell["outputs"] for cell in ran["cells"] if cell["cell_type"] == "code"}
     code = [cell for cell in kept["cells"] if cell["cell_type"] == "code"]
@@ -231,8 +231,6 @@ def reproduce(
 
 
 def _say_where(out: Path, report: Path, tier: str, data: str, seconds: float) -> None:
-    from .figures import comparison
-
     ran = [result for result in results() if (result.settings["tier"], result.settings["data"]) == (tier, data)]
     print(f"\nConventional training against the schemes, tier {tier}, data {data}, per cent, protocol dataset:\n")
     print(comparison(ran).to_string(index=False, float_format="%.2f"))
@@ -242,8 +240,6 @@ def _say_where(out: Path, report: Path, tier: str, data: str, seconds: float) ->
 
 def write_report(folder: str | Path, *, tier: str, data: str, failures: Sequence[str] = ()) -> Path:
     """One self-contained page with every figure of the folder inline, its alt text and caption, and the provenance."""
-    from .figures import comparison
-
     folder = Path(folder)
     ran = [result for result in results() if (result.settings["tier"], result.settings["data"]) == (tier, data)]
     pictures = []

@@ -57,8 +57,7 @@ def test_words_it_does_not_know(command, capsys):
 
 
 def test_readme_table_is_the_published_one():
-    from imachsr.experiment import results
-    from imachsr.figures import results_markdown
+    from imachsr.experiment import results, results_markdown
 
     readme = (REPOSITORY / "README.md").read_text(encoding="utf-8")
     shown = re.search(r"<!-- results: begin.*?-->\n(.*?)\n<!-- results: end -->", readme, re.DOTALL)[1]

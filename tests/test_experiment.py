@@ -21,7 +21,7 @@ def test_a_run_is_filed_and_answers_again(ran, monkeypatch):
     ledger, result = ran
     path = ledger / f"{result.key}.json"
     assert Result.read(path) == Result.read(result.write(ledger))
-    monkeypatch.setattr("imachsr.experiment._train_and_score", lambda *_: pytest.fail("ran again"))
+    monkeypatch.setattr("imachsr.experiment.study._train_and_score", lambda *_: pytest.fail("ran again"))
     assert run(replace(TINY, workers=1), ledger=ledger).key == result.key
 
 

@@ -1,0 +1,91 @@
+"""What decides a result, as data, and the tiers' defaults."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from ..objective import SCHEMES
+
+NUMERICS = 1  # raise it when the same settings would give other numbers; old results then no longer answer
+
+# Defaults per tier: where it runs, on what, within which time. A tier fixes cost, never a conclusion.
+TIERS: dict[str, dict[str, Any]] = {
+    "smoke": {"size": (64, 96), "epochs": 4, "length": 48, "batch_size": 8},
+    "lesson": {"size": (90, 120), "epochs": 6, "length": 360, "batch_size": 8},
+    "lab": {"size": (360, 480), "epochs": 100, "batch_size": 8},
+    "paper": {"size": None, "epochs": 200, "batch_size": 8},
+}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything that decides a result; two runs with equal settings and data are the same run.
+
+    Unknown names are refused by the constructor. `root` and `workers` say where data lies and how it is read: they do
+    not enter the key.
+    """
+
+    model: str = "deeplabv3plus_resnet18"
+    data: str = "streets"
+    root: str | None = None
+    split: str = "standard"
+    scheme: str = "imachsr"
+    points: int = 3  # M; ignored by the conventional scheme
+    near: str = "spread"
+    distance: int | None = None
+    alpha: float = 0.4
+    lambda_: float = 0.01
+    divide: bool = True  # alpha/M and lambda/M per point, so that M does not change the total weight
+    size: tuple[int, int] | None = (180, 240)  # height, width of the network's input; None: as the data comes
+    length: int | None = None  # images per part, for Streets, which can draw any number; None: its default
+    augment: bool = False
+    epochs: int = 20
+    batch_size: int = 8  # iMacSR Table III
+    learning_rate: float = 3e-4  # iMacSR Table III
+    weight_decay: float = 1e-4  # iMacSR Table III
+    schedule: str = "poly"
+    memory_format: str = "auto"  # measured at the start and recorded
+    evaluate_every: int = 1  # epochs; 0: only after the last
+    seed: int = 0
+    tier: str = "custom"  # a tier's name only where its defaults were taken
+    workers: int = 0
+
+    def __post_init__(self) -> None:
+        if self.size is not None:
+            object.__setattr__(self, "size", tuple(int(side) for side in self.size))
+        if self.scheme not in SCHEMES:
+            raise ValueError(f"got scheme {self.scheme!r}; the schemes known are {[*SCHEMES]}; use one of them")
+        if self.memory_format not in ("auto", "contiguous", "channels_last"):
+            raise ValueError(
+                f"got memory_format={self.memory_format!r}; it is 'auto', 'contiguous' or 'channels_last'; choose one"
+            )
+        for name, least in {"points": 1, "epochs": 1, "batch_size": 1, "evaluate_every": 0, "workers": 0}.items():
+            if getattr(self, name) < least:
+                raise ValueError(f"got {name}={getattr(self, name)}; it must be at least {least}; raise it")
+
+    @classmethod
+    def at(cls, tier: str, **changes: Any) -> Settings:
+        """Settings with a tier's defaults, and `changes` on top; changing one of the tier's own makes it "custom"."""
+        if tier not in TIERS:
+            raise ValueError(f"got tier {tier!r}; the tiers are {[*TIERS]}; use one, or build Settings by hand")
+        defaults = dict(TIERS[tier])
+        if changes.get("data", cls.data) != "streets":
+            defaults["length"] = None
+        kept = all(changes.get(name, value) == value for name, value in defaults.items())
+        return cls(**{**defaults, "tier": tier if kept else "custom", **changes})
+
+    def decisive(self) -> dict[str, Any]:
+        """The fields that can change the numbers; for the conventional scheme nothing about points is left."""
+        chosen = {k: v for k, v in asdict(self).items() if k not in ("root", "workers")}
+        if not SCHEMES[self.scheme].uses_points:
+            for name in ("points", "near", "distance", "alpha", "lambda_", "divide"):
+                del chosen[name]
+        return chosen
+
+    def key(self, data_fingerprint: str) -> str:
+        """Content key: sha256 of the decisive settings, the data and the numerics version, 16 hex digits."""
+        content = {"settings": self.decisive(), "data": data_fingerprint, "numerics": NUMERICS}
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
