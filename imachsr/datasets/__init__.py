@@ -94,7 +94,9 @@ def _streets(split: str, root: Any, size: Any, options: dict[str, Any]) -> Sourc
     if split != "standard":
         raise ValueError(f"split {split!r}; streets has the split standard; choose it")
     if root:
-        raise ValueError(f"root {str(root)!r} for streets; they are drawn, not read; name the dataset, or leave root out")
+        raise ValueError(
+            f"root {str(root)!r} for streets; they are drawn, not read; name the dataset, or leave root out"
+        )
     if size is not None:
         options = {**options, "size": size}
     return Streets(**options)

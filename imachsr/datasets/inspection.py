@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-from .segnet import FILE_VOID, REMEDY, VOID, Pair, gather, read_image, read_mask, size_problem
+from .segnet import DAMAGED, FILE_VOID, REMEDY, VOID, Pair, gather, read_image, read_mask, size_problem
 
 CLASSES = ("sky", "building", "pole", "road", "pavement", "tree", "sign", "fence", "car", "pedestrian", "bicyclist")
 COUNTS = {"train": 367, "val": 101, "test": 233}
@@ -146,8 +146,8 @@ def _image(path: Path, decode: bool) -> tuple[tuple[int, int], str]:
     try:
         with Image.open(path) as image:
             return image.size, ""
-    except OSError as error:
-        raise ValueError(f"{path}: {error}") from error
+    except DAMAGED as error:
+        raise ValueError(f"{path}: {error}; the file must be a readable picture") from error
 
 
 def _brief(problem: object) -> str:

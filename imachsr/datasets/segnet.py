@@ -17,6 +17,7 @@ LISTS = ("train", "val", "test")
 FORMATS = (".png", ".webp")
 FILE_VOID = 11  # void in the mask files, handed out as VOID
 VOID = 255
+DAMAGED = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)  # how Pillow calls damaged files
 REMEDY = "fetch a fresh copy with `imachsr data get camvid --root DIR`"
 
 
@@ -39,7 +40,8 @@ def find_pairs(root: Path, name: str) -> tuple[list[Pair], list[str]]:
         found = ", ".join(sorted(path.name for path in root.iterdir())[:8]) or "nothing"
         raise ValueError(f"{root} holds {found}; the SegNet layout has a list file {name}.txt in it; {REMEDY}")
     pairs, problems = [], []
-    for number, line in enumerate((root / f"{name}.txt").read_text(encoding="utf-8").splitlines(), start=1):
+    text = (root / f"{name}.txt").read_text("utf-8-sig", errors="replace")
+    for number, line in enumerate(text.splitlines(), start=1):
         entries = line.split()
         if len(entries) != 2:
             if entries:
@@ -88,8 +90,9 @@ def read_mask(path: Path) -> np.ndarray:
     """uint8 (H, W): classes 0..10, and 255 where the file says 11; any other value is refused."""
     mask = np.array(_load(path, "8-bit class numbers", ("L", "P")))
     if mask.max() > FILE_VOID:
-        strange = ", ".join(str(value) for value in np.unique(mask) if value > FILE_VOID)
-        raise ValueError(f"{path}: label {strange}; labels are 0..10, and 11 for void; {REMEDY}")
+        strange = [str(value) for value in np.unique(mask) if value > FILE_VOID]
+        found = ", ".join(strange[:4]) + (f" and {len(strange) - 4} more" if len(strange) > 4 else "")
+        raise ValueError(f"{path}: label {found}; labels are 0..10, and 11 for void; {REMEDY}")
     mask[mask == FILE_VOID] = VOID
     return mask
 
@@ -98,7 +101,7 @@ def _load(path: Path, rule: str, modes: tuple[str, ...]) -> Image.Image:
     try:
         with Image.open(path) as picture:
             picture.load()
-    except (OSError, SyntaxError, Image.DecompressionBombError) as error:  # how Pillow calls damaged files
+    except DAMAGED as error:
         raise ValueError(f"{path}: {error}; the file must be a readable picture; {REMEDY}") from error
     if picture.mode not in modes:
         raise ValueError(f"{path}: mode {picture.mode}; it must hold {rule} (mode {' or '.join(modes)}); {REMEDY}")

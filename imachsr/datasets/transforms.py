@@ -127,6 +127,10 @@ class Augment:
     flip: float = 0.5
     colour: float = 0.2
 
+    def __post_init__(self) -> None:
+        if self.seed < 0:
+            raise ValueError(f"augmentation seed {self.seed}; seeds are whole numbers from 0 up; choose one")
+
     def __call__(self, image: np.ndarray, mask: np.ndarray, epoch: int = 0, index: int = 0) -> tuple[Tensor, Tensor]:
         images, targets = _tensors(image, mask)
         generator = _generator(self.seed, epoch, index)

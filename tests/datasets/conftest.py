@@ -1,38 +1,60 @@
-"""A miniature CamVid, drawn for the tests."""
+"""CamVid trees drawn for tests: the layout of the real one, a few pixels each."""
 
 import numpy as np
 import pytest
 from PIL import Image
 
-FRAMES = {
-    "train": ("0001TP_006690", "0001TP_006720", "0016E5_07920"),
-    "val": ("0016E5_07959", "0016E5_07961"),
-    "test": ("Seq05VD_f00000", "Seq05VD_f00030"),
+FEW = {
+    "train": ["0001TP_000030", "0001TP_000060", "0006R0_f00090"],
+    "val": ["0016E5_07959"],
+    "test": ["Seq05VD_f00000"],
 }
 
 
+def numbered(drive, count, start=0, step=30, prefix=""):
+    return [f"{drive}_{prefix}{start + step * i:05d}" for i in range(count)]
+
+
+WHOLE = {
+    "train": [
+        *numbered("0016E5", 204, 390),
+        *numbered("0006R0", 101, 930, prefix="f"),
+        *numbered("0001TP", 62, 6690),
+    ],
+    "val": numbered("0016E5", 101, 7959, 2),
+    "test": [*numbered("Seq05VD", 171, prefix="f"), *numbered("0001TP", 62, 8550)],
+}
+
+
+def draw(root, frames=None, *, image="png", listed=None, prefix="/SegNet/CamVid/", size=(24, 18)):
+    """Write a tree of `frames` per list; image k is of grey level 20 k, its mask of class k % 12 (11 is void)."""
+    for name, stems in (frames or FEW).items():
+        for folder in (name, f"{name}annot"):
+            (root / folder).mkdir(parents=True, exist_ok=True)
+        lines = []
+        for k, stem in enumerate(stems):
+            pixels = np.full((size[1], size[0], 3), 20 * k % 256, np.uint8)
+            Image.fromarray(pixels).save(root / name / f"{stem}.{image}", lossless=True)
+            mask = np.full((size[1], size[0]), k % 12, np.uint8)
+            mask[0] = 11
+            Image.fromarray(mask).save(root / f"{name}annot" / f"{stem}.png")
+            lines.append(f"{prefix}{name}/{stem}.{listed or image} {prefix}{name}annot/{stem}.png\n")
+        (root / f"{name}.txt").write_text("".join(lines), encoding="utf-8")
+    return root
+
+
+@pytest.fixture(scope="session")
+def draw_camvid():
+    return draw
+
+
 @pytest.fixture
-def draw(tmp_path):
-    """draw(name, suffix=".png", listed=".png") -> root of a seven-frame copy, 48x36, in the SegNet layout.
+def camvid(tmp_path):
+    """Five frames, PNG, lists with the prefixes of the public copy."""
+    return draw(tmp_path / "camvid")
 
-    The grey of an image pixel is 20 times its label, so a test can see whether the two stay together.
-    """
 
-    def make(name="copy", suffix=".png", listed=".png"):
-        root = tmp_path / name
-        for seed, (part, stems) in enumerate(FRAMES.items()):
-            (root / part).mkdir(parents=True)
-            (root / f"{part}annot").mkdir()
-            rng, lines = np.random.default_rng(seed), []
-            for stem in reversed(stems):
-                mask = rng.integers(0, 12, (6, 8), dtype=np.uint8).repeat(6, 0).repeat(6, 1)
-                mask[0, :12] = range(12)
-                Image.fromarray(mask).save(root / f"{part}annot" / f"{stem}.png")
-                image = Image.fromarray(np.stack([mask * 20] * 3, -1))
-                image.save(root / part / f"{stem}{suffix}", **({"lossless": True} if suffix == ".webp" else {}))
-                prefix = "/SegNet/CamVid"
-                lines.append(f"{prefix}/{part}/{stem}{listed} {prefix}/{part}annot/{stem}.png\n")
-            (root / f"{part}.txt").write_text("".join(lines))
-        return root
-
-    return make
+@pytest.fixture(scope="session")
+def camvid_701(tmp_path_factory):
+    """All 701 names of the real lists' pattern, one pixel each."""
+    return draw(tmp_path_factory.mktemp("whole") / "camvid", WHOLE, size=(1, 2))

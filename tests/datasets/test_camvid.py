@@ -1,250 +1,295 @@
-"""CamVid: the four splits, what a frame holds, and every fault refused by name."""
+"""CamVid: the layout with its foreign lists, four splits, honest labels, and doubts refused by name."""
 
-import itertools
+import hashlib
 import json
 import math
-import shutil
+from itertools import pairwise
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
-from imachsr import datasets
 from imachsr.datasets.camvid import SPLITS, CamVid, frame
-from imachsr.datasets.inspection import COUNTS, PUBLIC_MASKS
+from imachsr.datasets.inspection import CLASSES, check
 
-EXPECTED = {
-    "standard": {"train": 367, "val": 101, "test": 233},
-    "random600": {"train": 600, "test": 101},
-    "val101": {"train": 600, "test": 101},
-    "blocked600": {"train": 600, "test": 101},
+SIZES = {
+    ("standard", "train"): 367,
+    ("standard", "val"): 101,
+    ("standard", "test"): 233,
+    ("random600", "train"): 600,
+    ("random600", "test"): 101,
+    ("val101", "train"): 600,
+    ("val101", "test"): 101,
+    ("blocked600", "train"): 600,
+    ("blocked600", "test"): 101,
 }
 
 
+def stems(dataset):
+    return [pair.image.stem for pair in dataset.pairs]
+
+
 @pytest.fixture(scope="module")
-def root(shared):
+def real(shared):
     return shared / "data" / "camvid"
 
 
 @pytest.fixture(scope="module")
-def report(root):
-    return datasets.check("camvid", root)
+def report(real):
+    return check(real, progress=False)
 
 
-# --- the real frames
+# reading
 
 
-@pytest.mark.parametrize("split", SPLITS)
-def test_splits_count_and_do_not_meet(root, split):
-    parts = {part: CamVid(root, split, part=part) for part in SPLITS[split]}
-    assert {part: len(dataset) for part, dataset in parts.items()} == EXPECTED[split]
-    names = [pair.image.stem for dataset in parts.values() for pair in dataset.pairs]
-    assert len(names) == len({*names}) == 701
-    for dataset in parts.values():
-        assert [pair.image.stem for pair in dataset.pairs] == sorted(pair.image.stem for pair in dataset.pairs)
-        assert all(pair.image.stem == pair.mask.stem for pair in dataset.pairs)
-    assert len({dataset.fingerprint for dataset in parts.values()}) == len(parts)
+@pytest.mark.parametrize(("image", "listed"), [("png", "png"), ("webp", "webp"), ("webp", "png"), ("png", "webp")])
+@pytest.mark.parametrize("prefix", ["/SegNet/CamVid/", "", "C:\\data\\CamVid\\"])
+def test_reads_both_formats_under_any_prefix(tmp_path, draw_camvid, image, listed, prefix):
+    dataset = CamVid(draw_camvid(tmp_path, image=image, listed=listed, prefix=prefix))
+    picture, mask = dataset.raw(1)
+    assert (picture == 20).all()
+    assert picture.shape == (18, 24, 3)
+    assert (mask[0] == 255).all()
+    assert (mask[1:] == 1).all()
+    assert dataset.image_format == image
 
 
-def test_random600_is_a_seeded_draw(root):
-    frames = [[p.image.stem for p in CamVid(root, "random600", part="test", seed=s).pairs] for s in (0, 0, 1)]
-    assert frames[0] == frames[1] != frames[2]
-    assert frames[0][:3] == ["0001TP_006840", "0001TP_006870", "0001TP_007530"]
+def test_items_are_normalised_tensors(camvid):
+    image, target = CamVid(camvid)[2]
+    assert (image.dtype, target.dtype) == (torch.float32, torch.int64)
+    assert image.shape == (3, 18, 24)
+    torch.testing.assert_close(
+        image[:, 5, 5], (40 / 255 - torch.tensor([0.485, 0.456, 0.406])) / torch.tensor([0.229, 0.224, 0.225])
+    )
+    assert target.unique().tolist() == [2, 255]
 
 
-def test_blocked600_has_the_widest_gap(root):
-    gaps = {split: CamVid(root, split, part="test").gap_seconds() for split in SPLITS}
-    assert gaps["random600"] == pytest.approx(2 / 30)
-    assert gaps["standard"] == pytest.approx(1)
-    assert gaps["val101"] == pytest.approx(31 / 30)
-    assert gaps["blocked600"] == math.inf
+def test_frames_come_in_order_whatever_the_list_says(camvid):
+    before = stems(CamVid(camvid))
+    lines = (camvid / "train.txt").read_text().splitlines()
+    (camvid / "train.txt").write_text("\n".join([lines[2], "", lines[0], lines[1], ""]))
+    assert stems(CamVid(camvid)) == before == sorted(before)
 
 
-def test_no_other_choice_of_101_frames_keeps_more_than_1_3_seconds(root):
-    blocked = CamVid(root, "blocked600", part="test")
-    frames = sorted(frame(pair) for pairs in blocked.parts.values() for pair in pairs)
-    stretches = [[frames[0]]]
-    for before, after in itertools.pairwise(frames):
-        if before[0] != after[0] or after[1] - before[1] > 1.3 * 30:
-            stretches.append([])
-        stretches[-1].append(after)
-    chosen = [
-        [*itertools.chain(*choice)]
-        for count in range(1, len(stretches) + 1)
-        for choice in itertools.combinations(stretches, count)
-        if sum(map(len, choice)) == 101
-    ]
-    assert chosen == [[frame(pair) for pair in blocked.pairs]]
+def test_palette_and_classes_belong_together(camvid):
+    dataset = CamVid(camvid)
+    assert dataset.classes == CLASSES
+    assert len({tuple(colour) for colour in dataset.palette}) == len(CLASSES) == 11
+    assert dataset.palette[CLASSES.index("pavement")] == [60, 40, 222]
+    assert dataset.ignore_index == 255
 
 
-def test_the_copy_is_as_published(report, shared):
-    stats = json.loads((shared / "data" / "tables" / "camvid_stats.json").read_text())
-    assert report.counts == COUNTS == EXPECTED["standard"]
+def test_length_takes_frames_evenly(camvid_701):
+    every, some = CamVid(camvid_701, part="test"), CamVid(camvid_701, part="test", length=10)
+    positions = [stems(every).index(stem) for stem in stems(some)]
+    assert {b - a for a, b in pairwise(positions)} <= {23, 24}
+    with pytest.raises(ValueError, match=r"length=234; this part has 233 frames; choose 1 to 233"):
+        CamVid(camvid_701, part="test", length=234)
+
+
+def test_fingerprint_follows_the_files_not_their_place(tmp_path, draw_camvid):
+    here, there = (draw_camvid(tmp_path / name) for name in ("here", "there"))
+    assert CamVid(here).fingerprint == CamVid(there).fingerprint
+    assert CamVid(here).fingerprint != CamVid(here, part="val").fingerprint
+    with (there / "train" / "0001TP_000030.png").open("ab") as file:
+        file.write(b"\0")
+    assert CamVid(here).fingerprint != CamVid(there).fingerprint
+
+
+# splits
+
+
+@pytest.mark.parametrize("where", ["camvid_701", "real"])
+def test_splits_have_their_sizes_and_are_disjoint(request, where):
+    root = request.getfixturevalue(where)
+    assert {(split, part) for split, parts in SPLITS.items() for part in parts} == SIZES.keys()
+    for split, parts in SPLITS.items():
+        held = {part: stems(CamVid(root, split, part=part)) for part in parts}
+        assert {part: len(names) for part, names in held.items()} == {part: SIZES[split, part] for part in parts}
+        assert len({stem for names in held.values() for stem in names}) == 701
+
+
+def test_val101_tests_on_the_validation_clip(camvid_701):
+    clip = CamVid(camvid_701, part="val")
+    assert stems(CamVid(camvid_701, "val101", part="test")) == stems(clip)
+
+
+def test_random600_is_a_draw_that_never_changes(camvid_701):
+    tests = [stems(CamVid(camvid_701, "random600", part="test", seed=seed)) for seed in (0, 0, 1)]
+    assert tests[0] == tests[1] != tests[2]
+    assert hashlib.sha256(" ".join(tests[0]).encode()).hexdigest()[:16] == "9c365c0045bfcf7f"
+
+
+def test_blocked600_keeps_training_away_from_testing(real):
+    blocked, drawn = (CamVid(real, split, part="test") for split in ("blocked600", "random600"))
+    assert blocked.gap_seconds() == math.inf
+    assert drawn.gap_seconds() <= 1 / 15
+    assert {frame(pair)[0] for pair in blocked.pairs} == {"0006R0"}
+    assert CamVid(real).gap_seconds() == pytest.approx(1)
+
+
+def test_no_other_101_frames_are_as_far_away(real):
+    """Cut the drives where frames are over 1.3 s apart: one set of the pieces holds 101 frames, the drive held out."""
+    parts = CamVid(real).parts.values()
+    frames = sorted(frame(pair) for pairs in parts for pair in pairs)
+    pieces = [1]
+    for (drive, number), (following, next_number) in pairwise(frames):
+        if drive == following and next_number - number <= 1.3 * 30:
+            pieces[-1] += 1
+        else:
+            pieces.append(1)
+    sums = [sum(piece for i, piece in enumerate(pieces) if chosen >> i & 1) for chosen in range(2 ** len(pieces))]
+    assert sum(pieces) == 701
+    assert sums.count(101) == 1
+
+
+# the real copy
+
+
+def test_real_copy_has_no_problems(report):
+    assert report.problems == ()
+    assert report.counts == {"train": 367, "val": 101, "test": 233}
     assert report.sizes == {(480, 360): 701}
-    assert report.formats == {"webp": 701}
-    assert report.masks == PUBLIC_MASKS
-    assert not report.problems
-    for part in COUNTS:
-        assert list(report.pixels[part]) == [*stats[part]["counts"].values()]
-    assert "road                   32.96   29.46   26.84" in str(report)
+    assert "masks    equal to the public copy" in str(report)
     assert "no problems" in str(report)
 
 
-def test_a_real_frame(root):
-    image, target = CamVid(root, part="test")[0]
-    assert image.dtype == torch.float32
+def test_real_pixels_per_class_are_those_counted_before(report, shared):
+    stored = json.loads((shared / "data" / "tables" / "camvid_stats.json").read_text())
+    names = [{"sign": "signsymbol"}.get(name, name) for name in (*CLASSES, "void")]
+    for part, pixels in report.pixels.items():
+        assert dict(zip(names, pixels, strict=True)) == stored[part]["counts"]
+
+
+@pytest.mark.parametrize("part", ["train", "val", "test"])
+def test_real_labels_are_classes_or_void(real, part):
+    dataset = CamVid(real, part=part)
+    values = np.unique([dataset[i][1].unique().tolist()[-1] for i in range(0, len(dataset), 40)])
+    assert values.tolist() == [255]
+    image, target = dataset[len(dataset) // 2]
+    assert set(target.unique().tolist()) <= {*range(11), 255}
     assert image.shape == (3, 360, 480)
-    assert target.dtype == torch.int64
-    assert target.shape == (360, 480)
-    assert {*target.unique().tolist()} <= {*range(11), 255}
+    assert image.mean(dim=(1, 2)).abs().max() < 2.2
 
 
-def test_verify_passes_the_real_copy(root):
-    datasets.verify(datasets.create("camvid", part="val", root=root))
+# bad input: what came, the rule, the remedy
 
 
-# --- the layout
+def test_unknown_split_and_part(camvid):
+    with pytest.raises(ValueError, match=r"split 'random'; camvid has the splits standard, random600, .*; choose one"):
+        CamVid(camvid, "random")
+    with pytest.raises(ValueError, match=r"part 'val'; split 'val101' of camvid has the parts train, test; choose one"):
+        CamVid(camvid, "val101", part="val")
+
+
+def test_missing_folder_and_list(tmp_path, camvid):
+    with pytest.raises(ValueError, match=r"no folder at .*nowhere; CamVid's root holds train.txt.*imachsr data get"):
+        CamVid(tmp_path / "nowhere")
+    (camvid / "val.txt").unlink()
+    with pytest.raises(ValueError, match=r"holds test, .*; the SegNet layout has a list file val.txt in it; fetch"):
+        CamVid(camvid)
+
+
+@pytest.mark.parametrize(("folder", "kind"), [("train", "image"), ("trainannot", "mask")])
+def test_half_a_pair(camvid, folder, kind):
+    (camvid / folder / "0001TP_000060.png").unlink()
+    rule = rf"train.txt line 2: no {kind} at /SegNet/CamVid/{folder}/0001TP_000060.png; every image needs one mask"
+    with pytest.raises(ValueError, match=rule):
+        CamVid(camvid, part="test")
 
 
 @pytest.mark.parametrize(
-    ("suffix", "listed"), [(".png", ".png"), (".webp", ".png"), (".png", ".webp"), (".webp", ".webp")]
+    ("line", "words"),
+    [
+        ("train/0001TP_000030.png\n", "train.txt line 4: 1 entries where image and mask are due"),
+        ("train/0001TP_000030.png trainannot/0001TP_000030.png\n", "frame 0001TP_000030 is listed 2 times"),
+        ("train/\xe9.png trainannot/\xe9.png\n", "train.txt line 4: no image at train/"),
+    ],
 )
-def test_foreign_prefixes_and_either_format(draw, suffix, listed):
-    dataset = CamVid(draw(suffix=suffix, listed=listed))
-    assert dataset.image_format == suffix[1:]
-    assert [dataset.paths(i).image.stem for i in range(3)] == ["0001TP_006690", "0001TP_006720", "0016E5_07920"]
-    image, mask = dataset.raw(0)
-    assert image.shape == (36, 48, 3)
-    assert set(np.unique(mask)) == {*range(11), 255}
-    assert (image[..., 0] == np.where(mask == 255, 11, mask) * 20).all()
+def test_faulty_lists(camvid, line, words):
+    with (camvid / "train.txt").open("a", encoding="latin-1") as file:
+        file.write(line)
+    with pytest.raises(ValueError, match=words):
+        CamVid(camvid)
 
 
-def test_attributes(draw):
-    dataset = CamVid(draw())
-    assert dataset.name == "camvid"
-    assert dataset.ignore_index == 255
-    assert dataset.classes == (
-        "sky", "building", "pole", "road", "pavement", "tree", "sign", "fence", "car", "pedestrian", "bicyclist",
-    )  # fmt: skip
-    assert np.array(dataset.palette).shape == (11, 3)
-    assert dataset.palette[3] == [128, 64, 128]
+def test_empty_list(camvid):
+    (camvid / "val.txt").write_text("\n")
+    with pytest.raises(ValueError, match=r"val.txt names no pairs; every image needs one mask"):
+        CamVid(camvid)
 
 
-def test_fingerprint_follows_names_and_sizes_not_the_place(draw, tmp_path):
-    first, moved = draw("a"), tmp_path / "moved"
-    shutil.copytree(first, moved)
-    before = CamVid(first).fingerprint
-    assert CamVid(moved).fingerprint == before
-    with CamVid(moved).paths(0).mask.open("ab") as file:
-        file.write(b"0")
-    assert CamVid(moved).fingerprint != before
+def test_splits_of_701_need_701(camvid):
+    with pytest.raises(ValueError, match=r"5 pairs; split 'blocked600' deals out all 701 frames; fetch"):
+        CamVid(camvid, "blocked600")
 
 
-def test_length_takes_evenly_spaced_frames(draw):
-    root = draw()
-    assert [pair.image.stem for pair in CamVid(root, length=2).pairs] == ["0001TP_006690", "0001TP_006720"]
-    with pytest.raises(ValueError, match=r"length=4; this part has 3 frames; choose 1 to 3"):
-        CamVid(root, length=4)
+def test_nameless_frame(camvid):
+    with pytest.raises(ValueError, match=r"x.png: CamVid frames are named DRIVE_NUMBER; restore the name"):
+        frame(CamVid(camvid).pairs[0]._replace(image=camvid / "x.png"))
 
 
-def test_random600_needs_all_frames(draw):
-    with pytest.raises(ValueError, match=r"7 pairs; split 'random600' deals out all 701 frames; fetch a fresh copy"):
-        CamVid(draw(), "random600")
+def test_sizes_that_differ(camvid):
+    Image.fromarray(np.zeros((18, 20), np.uint8)).save(camvid / "trainannot" / "0001TP_000060.png")
+    words = r"0001TP_000060.png and .*0001TP_000060.png: 24x18 against 20x18; image and mask must have the same size"
+    dataset = CamVid(camvid)
+    for refused in (dataset.verify, lambda: dataset[1]):
+        with pytest.raises(ValueError, match=words):
+            refused()
 
 
-# --- faults
+def test_label_outside_the_classes(camvid):
+    mask = np.arange(18 * 24, dtype=np.uint8).reshape(18, 24) % 13
+    Image.fromarray(mask).save(camvid / "valannot" / "0016E5_07959.png")
+    dataset = CamVid(camvid, part="val")
+    for refused in (dataset.verify, lambda: dataset[0]):
+        with pytest.raises(ValueError, match=r"0016E5_07959.png: label 12; labels are 0..10, and 11 for void"):
+            refused()
+    CamVid(camvid, part="train").verify()
 
 
-def test_missing_folder(tmp_path):
-    with pytest.raises(ValueError, match=r"no folder at .*nowhere; .*train\.txt.*; fetch .*imachsr data get camvid"):
-        CamVid(tmp_path / "nowhere")
+def test_many_strange_labels_are_told_in_short(camvid):
+    Image.fromarray(np.arange(18 * 24).reshape(18, 24).astype(np.uint8)).save(camvid / "valannot" / "0016E5_07959.png")
+    with pytest.raises(ValueError, match=r"label 12, 13, 14, 15 and 240 more; labels are 0..10"):
+        CamVid(camvid, part="val")[0]
 
 
-def test_missing_list(draw):
-    root = draw()
-    (root / "val.txt").unlink()
-    with pytest.raises(ValueError, match=r"holds test, .*; the SegNet layout has a list file val\.txt"):
-        CamVid(root)
-
-
-def test_empty_list(draw):
-    root = draw()
-    (root / "train.txt").write_text("\n")
-    with pytest.raises(ValueError, match=r"train\.txt names no pairs"):
-        CamVid(root)
-
-
-def test_line_without_mask(draw):
-    root = draw()
-    (root / "train.txt").write_text("train/0001TP_006690.png\n")
-    with pytest.raises(ValueError, match=r"train\.txt line 1: 1 entries where image and mask are due"):
-        CamVid(root)
-
-
-@pytest.mark.parametrize(("folder", "kind"), [("trainannot", "mask"), ("train", "image")])
-def test_image_without_mask_and_the_reverse(draw, folder, kind):
-    root = draw()
-    (root / folder / "0001TP_006720.png").unlink()
+@pytest.mark.parametrize("folder", ["train", "trainannot"])
+@pytest.mark.parametrize("damage", [lambda data: b"", lambda data: b"no picture", lambda data: data[: len(data) // 2]])
+def test_damaged_pictures(camvid, folder, damage):
+    path = camvid / folder / "0001TP_000030.png"
+    path.write_bytes(damage(path.read_bytes()))
     with pytest.raises(
-        ValueError, match=rf"train\.txt line 2: no {kind} at .*{folder}/0001TP_006720\.png; every image"
+        ValueError, match=rf"{folder}.0001TP_000030.png: .*; the file must be a readable picture; fetch"
     ):
-        CamVid(root, part="test")
+        CamVid(camvid)[0]
+    assert any(f"{path}: " in problem for problem in check(camvid, progress=False).problems)
 
 
-def test_frame_listed_twice(draw):
-    root = draw()
-    text = (root / "train.txt").read_text()
-    (root / "train.txt").write_text(text + text.splitlines()[0])
-    with pytest.raises(ValueError, match="frame 0016E5_07920 is listed 2 times"):
+def test_mask_in_colours(camvid):
+    Image.new("RGB", (24, 18)).save(camvid / "trainannot" / "0001TP_000030.png")
+    with pytest.raises(ValueError, match=r"mode RGB; it must hold 8-bit class numbers \(mode L or P\)"):
+        CamVid(camvid).verify()
+
+
+def test_check_names_everything_at_once(camvid):
+    (camvid / "train" / "0001TP_000030.png").write_bytes(b"")
+    (camvid / "testannot" / "Seq05VD_f00000.png").unlink()
+    found = check(camvid, progress=False)
+    for words in (
+        "0001TP_000030.png: cannot identify",
+        "test.txt line 1: no mask at",
+        "val.txt gives 1 whole pairs, the public copy 101",
+    ):
+        assert any(words in problem for problem in found.problems)
+        assert words in str(found)
+    assert f"{len(found.problems)} problems" in str(found)
+
+
+def test_errors_name_three_files_and_count_the_rest(camvid_701, tmp_path, draw_camvid):
+    root = draw_camvid(tmp_path, {"train": [f"a_{i}" for i in range(5)], "val": ["b_1"], "test": ["c_1"]})
+    for i in range(5):
+        (root / "trainannot" / f"a_{i}.png").unlink()
+    with pytest.raises(ValueError, match=r"line 1: .*line 2: .*line 3: [^;]*; and 2 more; every image needs one mask"):
         CamVid(root)
-
-
-def spoil_size(root):
-    Image.new("L", (40, 36)).save(root / "trainannot" / "0001TP_006720.png")
-    return r"0001TP_006720\.png and .*: 48x36 against 40x36"
-
-
-def spoil_label(root):
-    Image.new("L", (48, 36), 12).save(root / "trainannot" / "0001TP_006720.png")
-    return r"trainannot.0001TP_006720\.png: label 12; labels are 0\.\.10, and 11 for void"
-
-
-def spoil_mode(root):
-    Image.new("RGB", (48, 36)).save(root / "trainannot" / "0001TP_006720.png")
-    return r"0001TP_006720\.png: mode RGB; it must hold 8-bit class numbers"
-
-
-def spoil_bytes(root):
-    path = root / "trainannot" / "0001TP_006720.png"
-    path.write_bytes(path.read_bytes()[:60])
-    return r"0001TP_006720\.png: .*; the file must be a readable picture"
-
-
-@pytest.mark.parametrize("spoil", [spoil_size, spoil_label, spoil_mode, spoil_bytes])
-def test_spoilt_pairs_are_refused_before_and_while_reading(draw, spoil):
-    root = draw()
-    words = spoil(root)
-    dataset = datasets.create("camvid", root=root)
-    with pytest.raises(ValueError, match=words):
-        dataset[1]
-    with pytest.raises(ValueError, match=words):
-        datasets.verify(dataset)
-    dataset[0]
-    report = dataset.source.check()
-    assert len(report.problems) == 1
-    assert "0001TP_006720" in report.problems[0]
-    assert "1 problem\n" in str(report)
-    datasets.verify(datasets.create("camvid", part="test", root=root))
-
-
-def test_check_names_every_problem_of_a_copy(draw):
-    root = draw()
-    spoil_label(root)
-    (root / "testannot" / "Seq05VD_f00030.png").unlink()
-    problems = datasets.check("camvid", root).problems
-    assert any("label 12" in problem for problem in problems)
-    assert any("no mask at" in problem for problem in problems)
-    assert "test.txt gives 1 whole pairs, the public copy 233" in problems
-    with pytest.raises(ValueError, match="dataset 'streets'; only camvid has files to check"):
-        datasets.check("streets", root)

@@ -1,75 +1,108 @@
-"""`create`: any dataset by name, and a plain no to what does not exist."""
+"""`create`: any dataset by name, under one contract, and the seeds kept apart."""
 
 import doctest
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from imachsr import datasets
+from imachsr.datasets import transforms
 
 
-@pytest.mark.parametrize("name", ["streets", "camvid"])
-@pytest.mark.parametrize(("part", "targets"), [("train", (32, 40)), ("val", None), ("test", None)])
-def test_items_and_attributes(draw, name, part, targets):
-    root = draw() if name == "camvid" else None
-    dataset = datasets.create(name, part=part, root=root, size=(32, 40), length=2)
+@pytest.fixture(params=["streets", "camvid"])
+def named(request):
+    """Name and root of every dataset."""
+    return request.param, None if request.param == "streets" else request.getfixturevalue("camvid")
+
+
+@pytest.mark.parametrize("part", ["train", "val", "test"])
+def test_contract(named, part):
+    name, root = named
+    dataset = datasets.create(name, part=part, root=root, size=(36, 48), length=1)
     image, target = dataset[0]
-    native = (36, 48) if name == "camvid" else (32, 40)  # streets are drawn at the size asked for
-    assert image.dtype == torch.float32
-    assert image.shape == (3, 32, 40)
-    assert target.dtype == torch.int64
-    assert target.shape == (targets or native)
-    assert len(dataset) == 2
-    assert dataset.name == name
-    assert len(dataset.classes) == len(dataset.palette) == 11
-    assert dataset.ignore_index == 255
+    assert (image.dtype, target.dtype) == (torch.float32, torch.int64)
+    assert image.shape == (3, 36, 48)
+    assert set(target.unique().tolist()) <= {*range(11), 255}
+    assert (len(dataset), len(dataset.classes), np.shape(dataset.palette)) == (1, 11, (11, 3))
+    assert (dataset.name, dataset.ignore_index) == (name, 255)
     assert isinstance(dataset.fingerprint, str)
-    assert {*target.unique().tolist()} <= {*range(11), 255}
+    assert dataset.source.raw(0)[0].dtype == dataset.raw(0)[0].dtype == np.uint8
     datasets.verify(dataset)
 
 
-def test_both_name_the_same_classes(draw):
-    streets, camvid = datasets.create("streets"), datasets.create("camvid", root=draw())
-    assert streets.classes == camvid.classes
-    assert streets.palette == camvid.palette
+def test_all_name_the_same_classes(camvid):
+    streets, frames = datasets.create("streets"), datasets.create("camvid", root=camvid)
+    assert (streets.classes, streets.palette) == (frames.classes, frames.palette)
 
 
-def test_augment_follows_the_epoch(draw):
-    dataset = datasets.create("camvid", root=draw(), size=(32, 40), augment=True, seed=3)
-    assert dataset[0][0].shape == (3, 32, 40)
-    assert not torch.equal(dataset[0, 1][0], dataset[1, 1][0])
-    plain = datasets.create("camvid", root=draw("other"), size=(32, 40))
-    assert torch.equal(plain[0, 1][0], plain[1, 1][0])
+def test_targets_follow_in_train_only(camvid):
+    shapes = {
+        part: tuple(datasets.create("camvid", part=part, root=camvid, size=(9, 12))[0][1].shape)
+        for part in datasets.PARTS
+    }
+    assert shapes == {"train": (9, 12), "val": (18, 24), "test": (18, 24)}
+
+
+def test_augmentation_has_a_seed_of_its_own(named):
+    name, root = named
+
+    def make(**changes):
+        return datasets.create(name, root=root, size=(36, 48), length=2, augment=True, **changes)
+
+    base, other = make(), make(augment_seed=1)
+    assert torch.equal(base[1][0], make(augment_seed=0)[1][0])
+    assert not torch.equal(base[1][0], other[1][0])
+    assert not torch.equal(base[0, 1][0], base[1, 1][0])
+    np.testing.assert_array_equal(base.raw(1)[0], other.raw(1)[0])
+    assert base.fingerprint == other.fingerprint
+
+
+def test_seed_is_of_the_data(camvid_701):
+    scenes = [datasets.create("streets", size=(32, 32), length=1, seed=seed) for seed in (0, 1)]
+    assert scenes[0].fingerprint != scenes[1].fingerprint
+    assert not torch.equal(scenes[0][0][0], scenes[1][0][0])
+    for split, drawn in (("standard", False), ("random600", True)):
+        prints = {datasets.create("camvid", split, root=camvid_701, seed=seed).fingerprint for seed in (0, 1)}
+        assert (len(prints) == 2) == drawn
 
 
 @pytest.mark.parametrize(
-    ("name", "options", "words"),
+    ("arguments", "words"),
     [
-        ("kitti", {}, "dataset 'kitti'; there are streets, camvid; choose one of them"),
-        ("streets", {"split": "random600"}, "split 'random600'; streets has the split standard"),
-        ("streets", {"part": "dev"}, "part 'dev'; the parts are train, val, test; choose one of them"),
-        ("camvid", {}, "camvid without root; it reads files; fetch them with `imachsr data get camvid --root DIR`"),
-        (
-            "camvid",
-            {"root": ".", "split": "half"},
-            "split 'half'; camvid has the splits standard, random600, val101, blocked600",
-        ),
-        (
-            "camvid",
-            {"root": ".", "split": "random600", "part": "val"},
-            "split 'random600' of camvid has the parts train, test;",
-        ),
-        ("streets", {"part": "test", "augment": True}, "augment=True with part 'test'; only part 'train' is augmented"),
-        ("streets", {"size": (0, 40)}, r"size \(0, 40\); sizes are \(height, width\) in whole pixels; pass one"),
+        ({"name": "kitti"}, r"dataset 'kitti'; there are streets, camvid; choose one of them"),
+        ({"part": "training"}, r"part 'training'; the parts are train, val, test; choose one of them"),
+        ({"split": "random600"}, r"split 'random600'; streets has the split standard; choose it"),
+        ({"root": "somewhere"}, r"root 'somewhere' for streets; they are drawn, not read; .* leave root out"),
+        ({"augment": True, "part": "val"}, r"augment=True with part 'val'; only part 'train' is augmented; leave"),
+        ({"name": "camvid"}, r"camvid without root; it reads files; fetch them with `imachsr data get camvid --root"),
+        ({"name": "camvid", "root": "/no/such"}, r"no folder at .*such; CamVid's root holds .*; fetch a fresh copy"),
+        ({"size": (0, 64)}, r"size \(0, 64\); sizes are \(height, width\) in whole pixels; pass one such as"),
+        ({"size": (64,)}, r"size \(64,\); sizes are \(height, width\)"),
+        ({"size": (60.0, 80)}, r"size \(60.0, 80\); sizes are \(height, width\)"),
+        ({"augment": True, "augment_seed": -1}, r"augmentation seed -1; seeds are whole numbers from 0 up"),
     ],
 )
-def test_refusals(name, options, words):
+def test_refusals(arguments, words):
     with pytest.raises(ValueError, match=words):
-        datasets.create(name, **options)
+        datasets.create(**{"name": "streets", **arguments})
+
+
+def test_verify_reads_the_masks_before_the_first_step(camvid):
+    Image.new("L", (24, 18), 42).save(camvid / "trainannot" / "0001TP_000030.png")
+    dataset = datasets.create("camvid", root=camvid)
+    with pytest.raises(ValueError, match=r"0001TP_000030.png: label 42; labels are 0..10.*every mask must fit"):
+        datasets.verify(dataset)
+
+
+def test_only_files_are_checked(camvid):
+    assert datasets.check("camvid", camvid, progress=False).counts == {"train": 3, "val": 1, "test": 1}
+    with pytest.raises(ValueError, match="dataset 'streets'; only camvid has files to check; say camvid"):
+        datasets.check("streets", camvid)
 
 
 def test_examples():
-    from imachsr.datasets import transforms
-
     for module in (datasets, transforms):
+        assert doctest.testmod(module).attempted > 0
         assert doctest.testmod(module).failed == 0

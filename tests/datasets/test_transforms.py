@@ -1,161 +1,193 @@
-"""Transforms: labels stay labels, image and mask stay together, and every draw is fixed by (seed, epoch, index)."""
+"""Transforms: labels are moved, never blended, and stay under their pixels; draws belong to (seed, epoch, index)."""
+
+import random
 
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch.utils.data import DataLoader
 
-from imachsr.datasets.transforms import MEAN_BYTES, Augment, Plain, Prepared, denormalise, normalise, resize_mask
+from imachsr.datasets.transforms import (
+    MEAN_BYTES,
+    Augment,
+    Plain,
+    Prepared,
+    denormalise,
+    normalise,
+    resize,
+    resize_mask,
+)
 
-STEADY = {"colour": 0.0}  # colours as they are, so that grey still tells the class
-NATIVE = {"scale": (1.0, 1.0), **STEADY}
+CODE = 23  # grey level of class k is 23 k: one step apart in class is far apart in grey
+SHAPES = [((60, 80), (60, 80)), ((60, 80), (48, 40)), ((45, 31), (64, 96)), ((37, 90), (33, 57))]
 
 
-def scene(height=48, width=64, cell=8, seed=0):
-    """Blocks of one class each, whose grey is 20 times the label (void: 220)."""
-    rng = np.random.default_rng(seed)
-    blocks = rng.integers(0, 12, (-(-height // cell), -(-width // cell)), dtype=np.uint8)
-    mask = blocks.repeat(cell, 0).repeat(cell, 1)[:height, :width].copy()
-    image = np.stack([mask * 20] * 3, -1)
-    mask[mask == 11] = 255
-    return image, mask
+def coded(height, width, seed=0):
+    """A picture whose grey level says the class of each pixel, in blocks of 18 pixels, and its mask."""
+    blocks = np.random.default_rng(seed).integers(0, 11, (height // 18 + 1, width // 18 + 1))
+    mask = np.kron(blocks, np.ones((18, 18), int))[:height, :width].astype(np.uint8)
+    return np.repeat((CODE * mask)[..., None], 3, axis=2), mask
 
 
-class Source:
-    name, classes, palette, ignore_index, fingerprint = "scenes", ("a",), [[0, 0, 0]], 255, "f"
+def inside(target):
+    """Pixels with the same target all around, 2 pixels wide: there resizing blends nothing."""
+    wide = torch.nn.functional.pad(target[None, None].float(), (2, 2, 2, 2), value=-1)
+    highest = torch.nn.functional.max_pool2d(wide, 5, stride=1)[0, 0]
+    return highest == -torch.nn.functional.max_pool2d(-wide, 5, stride=1)[0, 0]
+
+
+class Pictures(torch.utils.data.Dataset):
+    name, classes, palette, ignore_index, fingerprint = "pictures", ("a", "b"), [[0, 0, 0]], 255, "1"
 
     def __len__(self):
         return 6
 
     def raw(self, index):
-        return scene(seed=range(6)[index])
+        return coded(40, 56, seed=range(len(self))[index])
 
 
-@settings(max_examples=40, deadline=None)
-@given(
-    st.integers(20, 70),
-    st.integers(20, 70),
-    st.integers(16, 80),
-    st.integers(16, 80),
-    st.integers(0, 9),
-    st.integers(0, 99),
-)
-def test_no_new_labels_and_the_size_asked_for(height, width, out_height, out_width, epoch, index):
-    image, mask = scene(height, width)
-    images, targets = Augment((out_height, out_width))(image, mask, epoch, index)
-    assert images.shape == (3, out_height, out_width)
-    assert targets.shape == (out_height, out_width)
-    assert images.dtype == torch.float32
-    assert targets.dtype == torch.int64
-    assert {*targets.unique().tolist()} <= {*mask.ravel().tolist(), 255}
-    assert torch.isfinite(images).all()
+class Order(list):
+    """A sampler: exactly these indices."""
 
 
-@pytest.mark.parametrize("index", range(12))
-def test_image_and_mask_stay_together(index):
-    image, mask = scene(96, 128, cell=16)
-    images, targets = Augment((96, 128), **STEADY)(image, mask, 0, index)
-    grey, labels = denormalise(images)[..., 0].astype(int), targets.numpy()
-    told = np.where(labels == 255, 220, labels * 20)
-    pad = (denormalise(images) == MEAN_BYTES).all(-1) & (labels == 255)
-    agree = (abs(grey - told) <= 2) | pad
-    assert agree.mean() > 0.8  # the rest are blended borders between blocks
-    shifted = np.roll(told, (8, 8), (0, 1))
-    assert (abs(grey - shifted) <= 2)[~pad].mean() < 0.7
+# alignment and label safety
 
 
-def test_a_flip_moves_both():
-    image, mask = scene()
-    there, back = (Augment(flip=flip, **NATIVE)(image, mask) for flip in (0.0, 1.0))
-    assert torch.equal(there[0], normalise(torch.from_numpy(image).permute(2, 0, 1)))
-    assert torch.equal(there[1], torch.from_numpy(mask).long())
-    assert torch.equal(back[0], there[0].flip(-1))
-    assert torch.equal(back[1], there[1].flip(-1))
+@pytest.mark.parametrize(("shape", "size"), SHAPES)
+def test_pixels_keep_their_labels(shape, size):
+    compared = 0
+    for i in range(12):
+        image, target = Augment(size, colour=0)(*coded(*shape), 0, i)
+        assert image.shape == (3, *size)
+        assert target.shape == size
+        pixels = torch.from_numpy(denormalise(image)).long()
+        certain = inside(target) & (target != 255)
+        assert ((pixels[..., 0] - CODE * target)[certain].abs() <= 1).all()
+        compared += certain.float().mean() / 12
+    assert compared > 0.1
 
 
-def test_flips_happen_half_the_time():
-    image, mask = scene()
-    flipped = sum(
-        torch.equal(Augment(**NATIVE)(image, mask, 0, i)[1], torch.from_numpy(mask).long().flip(-1)) for i in range(200)
+@pytest.mark.parametrize(("shape", "size"), SHAPES)
+def test_padding_is_void_and_nothing_else_is(shape, size):
+    image, target = Augment(size, scale=(0.5, 0.5), colour=0)(*coded(*shape))
+    mean = (torch.from_numpy(denormalise(image)) == torch.tensor(MEAN_BYTES, dtype=torch.uint8)).all(dim=-1)
+    assert torch.equal(target == 255, mean)
+    assert 0.7 < mean.float().mean() < 0.9
+
+
+sides = st.integers(1, 70)
+
+
+@settings(max_examples=60, deadline=None)
+@given(sides, sides, sides, sides, st.integers(0, 9), st.integers(0, 99))
+def test_labels_are_never_blended_and_sizes_are_kept(height, width, out_height, out_width, epoch, index):
+    mask = np.random.default_rng(0).choice([0, 10, 255], (height, width)).astype(np.uint8)
+    image = np.full((height, width, 3), 200, np.uint8)
+    pixels, target = Augment((out_height, out_width))(image, mask, epoch, index)
+    assert set(target.unique().tolist()) <= {*mask.ravel().tolist(), 255}
+    assert (pixels.shape, target.shape) == ((3, out_height, out_width), (out_height, out_width))
+    assert torch.isfinite(pixels).all()
+
+
+def test_plain_blends_no_labels():
+    mask = np.random.default_rng(0).choice([0, 10, 255], (50, 70)).astype(np.uint8)
+    image = np.zeros((50, 70, 3), np.uint8)
+    assert set(Plain((13, 91))(image, mask)[1].unique().tolist()) == {0, 10, 255}
+
+
+def test_colour_leaves_labels_alone():
+    picture = coded(60, 80)
+    plain, coloured = (Augment((48, 64), seed=3, colour=colour)(*picture) for colour in (0, 0.5))
+    assert torch.equal(plain[1], coloured[1])
+    assert not torch.equal(plain[0], coloured[0])
+
+
+def test_flip_mirrors_both():
+    picture = coded(60, 80)
+    image, target = Plain()(*picture)
+    flipped = Augment(scale=(1, 1), flip=1, colour=0)(*picture)
+    assert torch.equal(flipped[0], image.flip(-1))
+    assert torch.equal(flipped[1], target.flip(-1))
+
+
+@pytest.mark.parametrize("size", [(20, 30), (45, 64), (150, 99), (90, 200)])
+def test_resizing_shifts_labels_by_nothing(size):
+    ramp = torch.arange(100, dtype=torch.uint8).expand(1, 100, 100).contiguous()
+    for way in (ramp, ramp.mT.contiguous()):
+        shift = resize(way.expand(3, -1, -1), size)[0].float() - resize_mask(way, size)[0].float()
+        assert shift.mean().abs() < 0.1
+
+
+def test_plain_keeps_full_targets_when_told():
+    image, target = Plain((18, 24), targets=False)(*coded(60, 80))
+    assert image.shape == (3, 18, 24)
+    assert torch.equal(target, torch.from_numpy(coded(60, 80)[1]).long())
+    assert torch.equal(Plain()(*coded(60, 80))[1], target)
+
+
+def test_normalisation_is_that_of_imagenet():
+    picture = torch.tensor([124, 116, 104], dtype=torch.uint8).view(3, 1, 1)
+    expected = (torch.tensor([124, 116, 104]) / 255 - torch.tensor([0.485, 0.456, 0.406])) / torch.tensor(
+        [0.229, 0.224, 0.225]
     )
-    assert 70 < flipped < 130
+    torch.testing.assert_close(normalise(picture).flatten(), expected)
+    assert expected.abs().max() < 0.02
 
 
-def test_a_small_scale_pads_with_mean_colour_and_void():
-    image, mask = scene()
-    image[:], mask[:] = 255, 3
-    images, targets = Augment(scale=(0.5, 0.5), **STEADY)(image, mask)
-    inside = targets == 3
-    assert inside.sum() == 24 * 32
-    assert (targets[~inside] == 255).all()
-    assert (denormalise(images)[~inside.numpy()] == MEAN_BYTES).all()
-    assert images[:, ~inside].abs().max() < 0.01
-    assert (denormalise(images)[inside.numpy()] == 255).all()
+# draws
 
 
-def test_a_large_scale_fills_the_crop():
-    image, mask = scene()
-    mask[:] = 3
-    assert (Augment(scale=(2.0, 2.0))(image, mask)[1] == 3).all()
+def test_draws_depend_on_seed_epoch_and_index_only():
+    augment, again, picture = Augment((30, 40), seed=5), Augment((30, 40), seed=5), coded(60, 80)
+    first = {(epoch, i): augment(*picture, epoch, i)[0] for epoch in range(3) for i in range(4)}
+    for key in reversed(first):
+        assert torch.equal(again(*picture, *key)[0], first[key])
+    images = [*first.values(), Augment((30, 40), seed=6)(*picture, 0, 0)[0]]
+    assert len({image.numpy().tobytes() for image in images}) == len(images)
 
 
-def test_draws_are_fixed_by_seed_epoch_and_index():
-    image, mask = scene()
-    augment = Augment((32, 40))
-    first = augment(image, mask, 1, 2)
-    torch.manual_seed(123)
-    again = Augment((32, 40))(image, mask, 1, 2)
-    assert torch.equal(first[0], again[0])
-    assert torch.equal(first[1], again[1])
-    others = (augment(image, mask, 2, 1), augment(image, mask, 1, 3), Augment((32, 40), seed=1)(image, mask, 1, 2))
-    assert all(not torch.equal(first[0], other[0]) for other in others)
+@pytest.mark.parametrize("workers", [0, 1, 2])
+def test_workers_and_order_make_no_difference(workers):
+    dataset = Prepared(Pictures(), Augment((24, 32), seed=1))
+    keys = [(epoch, i) for epoch in (0, 1) for i in range(6)]
+    random.Random(workers).shuffle(keys)
+    torch.manual_seed(workers)
+    loader = DataLoader(dataset, batch_size=None, sampler=Order(keys), num_workers=workers)
+    for key, (image, target) in zip(keys, loader, strict=True):
+        assert torch.equal(image, dataset[key][0])
+        assert torch.equal(target, dataset[key][1])
 
 
-def test_the_global_generator_is_left_alone():
-    state = torch.get_rng_state()
-    Augment((32, 40))(*scene(), 0, 0)
-    assert torch.equal(torch.get_rng_state(), state)
-
-
-@pytest.mark.parametrize("workers", [0, 2])
-def test_workers_and_order_do_not_matter(workers):
-    dataset = Prepared(Source(), Augment((32, 40)))
-    wanted = [(1, 4), (1, 0), (0, 4)]
-    loader = torch.utils.data.DataLoader(dataset, batch_size=None, sampler=wanted, num_workers=workers)
-    for (image, target), index in zip(loader, wanted, strict=True):
-        assert torch.equal(image, dataset[index][0])
-        assert torch.equal(target, dataset[index][1])
-    assert not torch.equal(dataset[1, 4][0], dataset[0, 4][0])
-
-
-def test_an_index_alone_is_epoch_0_and_negative_ones_count_from_the_end():
-    dataset = Prepared(Source(), Augment((32, 40)))
+def test_index_alone_is_epoch_0_and_negative_ones_count_from_the_end():
+    dataset = Prepared(Pictures(), Augment((24, 32)))
     assert torch.equal(dataset[4][0], dataset[0, 4][0])
     assert torch.equal(dataset[-2][0], dataset[4][0])
     with pytest.raises(IndexError):
         dataset[6]
 
 
-def test_plain_resizes_targets_only_if_told():
-    image, mask = scene()
-    for targets, shape in ((True, (24, 32)), (False, (48, 64))):
-        images, labels = Plain((24, 32), targets=targets)(image, mask)
-        assert images.shape == (3, 24, 32)
-        assert labels.shape == shape
-        assert {*labels.unique().tolist()} <= {*mask.ravel().tolist()}
-    images, labels = Plain()(image, mask)
-    assert (denormalise(images) == image).all()
-    assert (labels.numpy() == mask).all()
+def test_global_random_state_is_left_alone():
+    def state():
+        return random.getstate(), torch.get_rng_state().tolist(), str(np.random.get_state())  # noqa: NPY002
+
+    before = state()
+    Augment((24, 32))(*coded(60, 80), 3, 4)
+    assert state() == before
 
 
-def test_masks_are_read_at_pixel_centres():
-    """A third of the size keeps the middle of three; the first would shift labels against the image."""
-    mask = torch.arange(9, dtype=torch.uint8).repeat(3, 1)[None]
-    assert resize_mask(mask, (1, 3)).flatten().tolist() == [1, 4, 7]
+def test_scales_and_flips_are_all_used():
+    """The padded share tells the scale where the source has the size asked for: a third of the draws is below 1."""
+    picture = coded(40, 56)
+    targets = [Augment(colour=0)(*picture, 0, i)[1] for i in range(200)]
+    padded = torch.stack([(target == 255).float().mean() for target in targets])
+    assert 0.2 < (padded > 0).float().mean() < 0.47
+    assert padded.max() > 0.65
+    flips = [torch.equal(Augment(scale=(1, 1), colour=0)(*picture, 0, i)[1], Plain()(*picture)[1]) for i in range(200)]
+    assert 70 < sum(flips) < 130
 
 
-def test_normalise_is_imagenets():
-    white = normalise(torch.full((3, 1, 1), 255, dtype=torch.uint8)).flatten()
-    torch.testing.assert_close(white, (1 - torch.tensor([0.485, 0.456, 0.406])) / torch.tensor([0.229, 0.224, 0.225]))
-    assert normalise(torch.zeros(2, 3, 4, 5, dtype=torch.uint8)).shape == (2, 3, 4, 5)
+def test_negative_seed():
+    with pytest.raises(ValueError, match="augmentation seed -1; seeds are whole numbers from 0 up; choose one"):
+        Augment(seed=-1)
