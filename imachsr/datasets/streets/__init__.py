@@ -88,7 +88,7 @@ class Streets(torch.utils.data.Dataset[Any]):
             raise IndexError(
                 f"got index {index}; this part holds {self.length} scenes; stay below, or ask for a greater length"
             )
-        from imachsr.datasets._drawing import Scene
+        from .scene import Scene
 
         scene = Scene((self.seed, [*LENGTHS].index(self.part), index % self.length), *self.size)
         return scene.picture, scene.labels
