@@ -1,4 +1,9 @@
-"""Streets: drawn street scenes with CamVid's classes, made on the spot, so that nothing needs a download."""
+"""Streets: drawn street scenes with CamVid's classes, made on the spot, so that nothing needs a download.
+
+`scene.draw` is the whole idea on one screen; the other files are its steps, in this order: `camera` and `weather` see,
+`layout` says what stands where, `surfaces` and `walls` paint the ground, the sky and the fronts, `things` and `traffic`
+what stands before them; `textures` and `colours` are what all of them draw with.
+"""
 
 from __future__ import annotations
 
@@ -88,10 +93,9 @@ class Streets(torch.utils.data.Dataset[Any]):
             raise IndexError(
                 f"got index {index}; this part holds {self.length} scenes; stay below, or ask for a greater length"
             )
-        from .scene import Scene
+        from .scene import draw  # needs PIL
 
-        scene = Scene((self.seed, [*LENGTHS].index(self.part), index % self.length), *self.size)
-        return scene.picture, scene.labels
+        return draw((self.seed, [*LENGTHS].index(self.part), index % self.length), *self.size)
 
     def __getitem__(self, index: int) -> Any:
         image, mask = self.raw(index)
