@@ -1,7 +1,8 @@
 """Explorers for notebooks: labelled native controls, one picture with alt text, the same in words beneath it.
 
 Each explorer is a pure function that computes, a function that turns what it computed into HTML, and `_explorer`, which
-ties both to controls. The controls are ordinary form fields, so Tab and the arrow keys reach everything.
+ties both to controls. The controls are native lists: Tab reaches them, Space opens, arrow keys and Enter choose. (On a
+closed list JupyterLab takes the arrow keys for itself and moves to the next cell.)
 """
 
 from __future__ import annotations
