@@ -74,7 +74,7 @@ def _explorer(controls: Mapping[str, Any], render: Callable[..., str]) -> Explor
 
 
 def _dropdown(label: str, options: Sequence[Any], value: Any) -> Any:
-    """A labelled list of options, or of (word, value) pairs."""
+    """A labelled list of options, or of (word, value) pairs. None is no value: ipywidgets would show an empty field."""
     import ipywidgets
 
     return ipywidgets.Dropdown(
@@ -108,22 +108,22 @@ def _table(rows: Sequence[Mapping[str, Any]]) -> str:
 
 
 def compute_points(
-    points: Sequence[Point], *, rule: str | None = None, count: int | str = 3, near: str = "spread",
-    distance: int | None = None,
+    points: Sequence[Point], *, rule: str = "any", count: int | str = 3, near: str = "spread", distance: int = 0
 ) -> tuple[Point, ...]:  # fmt: skip
     """What the point picker shows: `choose_points` with at most one rule.
 
     Args:
         points: from `find_points`.
-        rule: a transition rule that every chosen point must meet, or None.
+        rule: a transition rule that every chosen point must meet, or "any".
         count: M, or "log".
         near: which row of points: "spread", "input", "center" or "output".
-        distance: bases from one point to the next, or None.
+        distance: bases from one point to the next, or 0 to leave it open.
 
     Raises:
         ValueError: fewer points than asked.
     """
-    return choose_points(points, count, near=near, distance=distance, rules=None if rule is None else [rule])
+    rules = None if rule == "any" else [rule]
+    return choose_points(points, count, near=near, distance=distance or None, rules=rules)
 
 
 def point_picker(networks: Mapping[str, Sequence[Point]], *, counts: int = 6, distances: int = 4) -> Explorer:
@@ -145,10 +145,10 @@ def point_picker(networks: Mapping[str, Sequence[Point]], *, counts: int = 6, di
 
     controls = {
         "network": _dropdown("Network", [*networks], next(iter(networks))),
-        "rule": _dropdown("Rule", [("any", None), *((rule, rule) for rule in RULES)], None),
+        "rule": _dropdown("Rule", ["any", *RULES], "any"),
         "count": _dropdown("Count M", ["log", *range(1, counts + 1)], min(3, counts)),
         "near": _dropdown("Near", [*NEAR], "spread"),
-        "distance": _dropdown("Distance", [("none", None), *((str(d), d) for d in range(1, distances + 1))], None),
+        "distance": _dropdown("Distance", [("open", 0), *((str(d), d) for d in range(1, distances + 1))], 0),
     }
     return _explorer(controls, render)
 
