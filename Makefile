@@ -11,6 +11,9 @@ BIN := .venv/bin
 endif
 READY := .venv/.ready
 
+# Threads that wait without spinning: with any other program on the machine, spinning makes a step many times slower.
+export OMP_WAIT_POLICY ?= PASSIVE
+
 .DEFAULT_GOAL := help
 .PHONY: help setup reproduce test check format lab bench zoo notebooks lock clean
 

@@ -134,13 +134,14 @@ def _check_all_ran(executed: Path) -> None:
 
 @contextmanager
 def _private_jupyter() -> Iterator[None]:
-    """Folders of its own for the kernel, so that nobody's Jupyter configuration changes a result."""
+    """Folders and threads of its own for the kernel, so that nobody's configuration changes a result."""
     with tempfile.TemporaryDirectory(prefix="imachsr-") as folder:
         private = {
             "IPYTHONDIR": f"{folder}/ipython",
             "JUPYTER_RUNTIME_DIR": f"{folder}/runtime",
             "JUPYTER_CONFIG_DIR": f"{folder}/config",
             "JUPYTER_DATA_DIR": f"{folder}/data",
+            "OMP_WAIT_POLICY": "PASSIVE",  # spinning threads make a step many times slower beside another program
         }
         quiet = Path(private["IPYTHONDIR"]) / "profile_default" / "ipython_kernel_config.py"
         quiet.parent.mkdir(parents=True)

@@ -199,3 +199,10 @@ def test_indices_work_as_in_a_list():
 def test_wrong_arguments_are_explained(arguments, words):
     with pytest.raises(ValueError, match=words):
         Streets(**arguments)
+
+
+@pytest.mark.parametrize(("seed", "index"), [(9, 1), (5, 194)])
+def test_a_street_without_walls_is_drawn(seed, index):
+    image, mask = Streets("train", seed=seed).raw(index)
+    assert image.shape == (120, 160, 3)
+    assert {0, 3} <= set(np.unique(mask)), "sky and road are there"

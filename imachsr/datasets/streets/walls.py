@@ -17,8 +17,8 @@ class Walls:
 
     def __init__(self, camera: Camera, street: Street) -> None:
         self.camera, self.street = camera, street
-        self.layers = self._nearest()
-        self.backdrop = self.layers[-1][1]
+        self.layers = self._nearest() if street.walls else []  # a rare street has none on either side
+        self.backdrop = self.layers[-1][1] if self.layers else np.full(camera.W, np.inf, np.float32)
 
     def _cast(self) -> tuple[Array, Array, Array]:
         """Depth, position along the wall and whether an end was hit, each (walls, W); depth is inf where missed."""
