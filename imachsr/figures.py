@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from .points import Point
 
 
-
 def scheme_colors() -> dict[str, Any]:
     """One colour per scheme, from seaborn's colour-blind palette."""
     import seaborn as sns
