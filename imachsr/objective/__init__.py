@@ -1,0 +1,25 @@
+"""HOW MUCH: which terms stand where, with what weight, and the module that trains them together.
+
+    L_T = L_CE + sum_m (alpha_m * L_MI^m + lambda_m * L_NE^m)            (iMacHSR Eq. 3)
+
+`scheme` is the data, `weights` the alpha_m and lambda_m, `supervised` the sum over a network.
+"""
+
+from .scheme import SCHEDULES, SCHEMES, WEIGHTINGS, Loss, Scheme, at_label_size, scheme
+from .supervised import Losses, Supervised, logits_of
+from .weights import Term, Weights
+
+__all__ = [
+    "SCHEDULES",
+    "SCHEMES",
+    "WEIGHTINGS",
+    "Loss",
+    "Losses",
+    "Scheme",
+    "Supervised",
+    "Term",
+    "Weights",
+    "at_label_size",
+    "logits_of",
+    "scheme",
+]

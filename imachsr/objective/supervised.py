@@ -1,0 +1,189 @@
+"""The module that trains a network and the losses inside it together.
+
+Axes: B images, K classes, C channels at a point, (h, w) features, (H, W) labels, M points.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from inspect import signature
+from typing import Any, NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ..adapters import DimensionAdapter
+from ..points import Capture, Point
+from .scheme import Loss, Scheme
+from .weights import Term, Weights
+
+PATIENCE = 50  # steps in a row a point may be skipped; at a chance of 1/2 this happens once in 10^15
+
+
+class Losses(NamedTuple):
+    """One step's losses.
+
+    Attributes:
+        total: L_T, a scalar to call backward() on.
+        terms: name of each term ("output", "POINT/supervision", "POINT/regularizer") -> its value before weighting;
+            a point that was skipped in this step has none.
+        logits: the network's own logits (B, K, h, w), detached.
+    """
+
+    total: Tensor
+    terms: dict[str, Tensor]
+    logits: Tensor
+
+
+class Supervised(nn.Module):
+    """A network with losses inside: one module that holds the network, the capture of its points and their adapters.
+
+    Attributes to look at: `weights.now()`, what each term is multiplied by; `skipped`, point -> steps in which its
+    layer was dropped at random, so that it had no terms.
+
+    Args:
+        network: images to logits, or to a tuple, dict (`out`, `logits`) or object (`.logits`) of them.
+        points: from `choose_points`; none for a scheme that asks nothing inside.
+        scheme: what to ask there, see `scheme`.
+        classes: K of the labels.
+        ignore_index: label of pixels that count nowhere.
+
+    Raises:
+        ValueError: a scheme that needs points got none.
+
+    >>> import imachsr
+    >>> network = nn.Sequential(nn.Conv2d(3, 8, 3, 2, 1), nn.ReLU(), nn.Conv2d(8, 2, 1))
+    >>> points = imachsr.choose_points(imachsr.find_points(network, torch.zeros(2, 3, 8, 8)), 1)
+    >>> trainee = Supervised(network, points, imachsr.scheme("imachsr"), classes=2)
+    >>> losses = trainee(torch.rand(2, 3, 8, 8), torch.randint(0, 2, (2, 8, 8)))
+    >>> losses.total.backward()
+    >>> trainee.release() is network
+    True
+    """
+
+    def __init__(
+        self, network: nn.Module, points: Sequence[Point], scheme: Scheme, *, classes: int, ignore_index: int = 255
+    ) -> None:
+        super().__init__()
+        if scheme.uses_points and not points:
+            raise ValueError(
+                f"got no points for scheme {scheme.name!r}; it supervises inside the network; "
+                "choose some with choose_points, or use scheme('conventional')"
+            )
+        if not scheme.uses_points:
+            points = ()
+        self.network, self.scheme, self.classes, self.ignore_index = network, scheme, classes, ignore_index
+        self.points = tuple(points)
+        self.skipped: dict[str, int] = {}
+        self._streaks: dict[str, int] = {}
+        self._output = _given(scheme.output, ignore_index)
+        self._supervision = _given(scheme.supervision, ignore_index) if scheme.supervision else None
+        device = next((parameter.device for parameter in network.parameters()), None)
+        self.weights = Weights(scheme, [point.name for point in self.points]).to(device)
+        self.adapters = nn.ModuleList()
+        if scheme.supervision is not None:
+            self.adapters.extend(DimensionAdapter(point.channels, classes).to(device) for point in self.points)
+        self.capture = Capture(network, self.points)
+
+    @property
+    def progress(self) -> float:
+        """Share of the training done, from 0 to 1: set it before each step where the scheme has a schedule."""
+        return self.weights.progress
+
+    @progress.setter
+    def progress(self, value: float) -> None:
+        self.weights.progress = value
+
+    def forward(self, images: Tensor | tuple[Tensor, ...], targets: Tensor) -> Losses:
+        """The loss terms of one batch (Algorithm 1, lines 4 to 14).
+
+        Args:
+            images: (B, 3, H, W), or a tuple for networks of several inputs.
+            targets: labels (B, H, W), or (B,) for classification; int64.
+        """
+        inputs = images if isinstance(images, tuple) else (images,)
+        logits = logits_of(self.network(*inputs))
+        terms = {"output": self.weights.ask("output", self._output, logits, targets)}
+        covered = self._targets_covered(targets)
+        for m, features in enumerate(self.capture.read(skipped=self.training)):
+            if features is None:
+                self._note_skipped(self.points[m].name)
+            else:
+                terms.update(self._terms_at(m, features, covered))
+        if self.weights.measuring and self.training and torch.is_grad_enabled():
+            self.weights.measure(terms, [p for p in self.network.parameters() if p.requires_grad])
+        total = self.weights.total(terms) + self._idle(terms)
+        return Losses(total, {name: term.value.detach() for name, term in terms.items()}, logits.detach())
+
+    def _terms_at(self, m: int, features: Tensor, targets: Tensor) -> dict[str, Term]:
+        terms, point = {}, self.points[m].name
+        if self._streaks:
+            self._streaks.pop(point, None)
+        if self._supervision is not None:
+            adapted = self.adapters[m](features, pool=targets.ndim == 1)
+            name = f"{point}/supervision"
+            terms[name] = self.weights.ask(name, self._supervision, adapted, targets)
+        if self.scheme.regularizer is not None:
+            name = f"{point}/regularizer"
+            terms[name] = self.weights.ask(name, self.scheme.regularizer, features)
+        return terms
+
+    def _note_skipped(self, point: str) -> None:
+        self.skipped[point] = self.skipped.get(point, 0) + 1
+        self._streaks[point] = self._streaks.get(point, 0) + 1
+        if self._streaks[point] == PATIENCE:
+            raise RuntimeError(
+                f"got no features at point {point!r} in {PATIENCE} steps in a row; layers skipped at random come back; "
+                "find and choose the points again, in train mode and with the kind of inputs trained on"
+            )
+
+    def _idle(self, terms: dict[str, Term]) -> Tensor | float:
+        """A zero that reaches the adapters without a term: every parameter has a gradient in every step (for DDP)."""
+        names = [f"{point.name}/supervision" for point in self.points] if self.adapters else []
+        idle = [m for m, name in enumerate(names) if name not in terms or not self.weights.counts(name)]
+        return sum((0.0 * parameter.sum() for m in idle for parameter in self.adapters[m].parameters()), 0.0)
+
+    def _targets_covered(self, targets: Tensor) -> Tensor:
+        """Labels over the area the features cover: a network that pads its input says so by `padded_size`."""
+        padded_size = getattr(self.network, "padded_size", None)
+        if padded_size is None or targets.ndim == 1:
+            return targets
+        height, width = padded_size(*targets.shape[-2:])
+        bottom, right = height - targets.shape[-2], width - targets.shape[-1]
+        return F.pad(targets, (0, right, 0, bottom), value=self.ignore_index)
+
+    def release(self) -> nn.Module:
+        """The very network that came in, trained, with every hook gone."""
+        self.capture.remove()
+        return self.network
+
+    def extra_repr(self) -> str:
+        """Shown when printed: the scheme, and layers skipped so far."""
+        return f"scheme={self.scheme.name!r}, classes={self.classes}, skipped={self.skipped}"
+
+
+def _given(loss: Loss, ignore_index: int) -> Loss:
+    try:
+        known = signature(loss).parameters
+    except ValueError:  # some built-in functions do not tell
+        return loss
+    return partial(loss, ignore_index=ignore_index) if "ignore_index" in known else loss
+
+
+def logits_of(output: Any) -> Tensor:
+    """The logits in what a network returned: a tensor, the first of a tuple, `out` or `logits` of a dict or object."""
+    if isinstance(output, Tensor):
+        return output
+    if isinstance(output, (tuple, list)) and output:
+        return logits_of(output[0])
+    for key in ("out", "logits"):
+        if isinstance(output, dict) and key in output:
+            return logits_of(output[key])
+        if hasattr(output, key):
+            return logits_of(getattr(output, key))
+    raise TypeError(
+        f"got a network output of type {type(output).__name__}; logits must be a tensor, the first of a tuple, or "
+        "'out' or 'logits' of a dict or object; wrap the network so that it returns them"
+    )

@@ -1,0 +1,204 @@
+"""How much each term counts: what the scheme says, times what is measured, learned or scheduled."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from functools import partial
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from .. import losses
+from .scheme import SCHEDULES, Loss, Scheme
+
+
+class Term(NamedTuple):
+    """One loss, and the least it can be, which is taken off where its weight is learned."""
+
+    value: Tensor
+    least: Tensor | float = 0.0
+
+
+class Weights(nn.Module):
+    """The weights of a scheme's terms, and their sum.
+
+    With w the term's alpha_m or lambda_m (1 for the output), s what is left of it by the schedule (1 for the output):
+
+        fixed           sum of s w L
+        gradient_norm   the same, each supervision times the factor |grad L_output| / |grad L|
+        uncertainty     sum of s w (exp(-v) (L - least) + v / 2),  v = log sigma^2 learned
+
+    `gradient_norm` takes norms over the network's parameters that both losses reach, sums them over the first
+    batches (`measured_batches`, of those in which the point fired) and keeps the ratio: a buffer, `factors`. Across
+    processes, DistributedDataParallel spreads its first process's.
+
+    `uncertainty` is Kendall et al. (CVPR 2018, Eq. 10). Its optimum v = log 2(L - least) exists for positive terms
+    only, hence `least`: -H(Y) for mutual information, -log C for negative entropy. With alpha = lambda_ = 1 and
+    divide=False it is the published form.
+
+    Args:
+        scheme: what is asked.
+        points: names of the points.
+    """
+
+    factors: Tensor
+    norms: Tensor
+    batches: Tensor
+    left: Tensor
+
+    def __init__(self, scheme: Scheme, points: Sequence[str]) -> None:
+        super().__init__()
+        self.scheme = scheme
+        self.base = {"output": 1.0}
+        for point, (alpha, lambda_) in zip(points, scheme.weights(len(points)), strict=True):
+            if scheme.supervision is not None:
+                self.base[f"{point}/supervision"] = alpha
+            if scheme.regularizer is not None:
+                self.base[f"{point}/regularizer"] = lambda_
+        asked = [name for name, weight in self.base.items() if weight and name != "output"]
+        self.matched = [n for n in asked if n.endswith("/supervision")] if scheme.weighting == "gradient_norm" else []
+        self.learned = ["output", *asked] if scheme.weighting == "uncertainty" and asked else []
+        if self.matched:
+            self.register_buffer("factors", torch.ones(len(self.matched)))
+            self.register_buffer("norms", torch.zeros(2, len(self.matched)))  # of output and supervision, summed
+            self.register_buffer("batches", torch.zeros(len(self.matched), dtype=torch.int64))
+        if self.learned:
+            self.log_variances = nn.Parameter(torch.zeros(len(self.learned)))
+        if scheme.schedule != "constant":
+            self.register_buffer("left", torch.ones(()), persistent=False)
+        self.measuring, self.over, self._progress = bool(self.matched), False, 0.0
+
+    @property
+    def progress(self) -> float:
+        """Share of the training done, from 0 to 1; a schedule follows it."""
+        return self._progress
+
+    @progress.setter
+    def progress(self, value: float) -> None:
+        if not 0 <= value <= 1:
+            raise ValueError(f"got progress={value}; it is the share of training done, 0 to 1; pass step / steps")
+        self._progress = float(value)
+        if self.scheme.schedule != "constant":
+            left = SCHEDULES[self.scheme.schedule](self._progress)
+            self.left.fill_(left)  # a tensor, so that a compiled step stays compiled
+            self.over = left == 0
+
+    def counts(self, name: str) -> bool:
+        """Whether the term has any weight now."""
+        return self.base[name] != 0 and not (self.over and name != "output")
+
+    def ask(self, name: str, loss: Loss, scores: Tensor, *targets: Tensor) -> Term:
+        """The term's value; without a gradient, which could be infinite, where it does not count."""
+        with torch.set_grad_enabled(torch.is_grad_enabled() and self.counts(name)):
+            value = loss(scores, *targets)
+        if not isinstance(value, Tensor) or value.ndim:
+            got = f"shape {tuple(value.shape)}" if isinstance(value, Tensor) else f"type {type(value).__name__}"
+            raise ValueError(f"got {got} for the term {name!r}; a loss is one number; average it, as reduction='mean'")
+        if name not in self.learned:
+            return Term(value)
+        term = Term(value, least_of(loss, scores, *targets))
+        _check_positive(name, term)
+        return term
+
+    def total(self, terms: dict[str, Term]) -> Tensor:
+        """L_T of the terms present; one that does not count has no part in it."""
+        parts = [self._weight(name) * self._balanced(name, term) for name, term in terms.items() if self.counts(name)]
+        return sum(parts[1:], parts[0])
+
+    def _weight(self, name: str) -> Tensor | float:
+        weight: Tensor | float = self.base[name]
+        if name in self.matched:
+            weight = weight * self.factors[self.matched.index(name)]
+        if self.scheme.schedule != "constant" and name != "output":
+            weight = weight * self.left
+        return weight
+
+    def _balanced(self, name: str, term: Term) -> Tensor:
+        if name not in self.learned:
+            return term.value
+        return balanced(term.value - term.least, self.log_variances[self.learned.index(name)])
+
+    def now(self) -> dict[str, float]:
+        """What each term is multiplied by at this moment, for reports."""
+        return {name: self._now(name) for name in self.base}
+
+    def _now(self, name: str) -> float:
+        learned = math.exp(-self.log_variances[self.learned.index(name)].item()) if name in self.learned else 1.0
+        return float(self._weight(name)) * learned
+
+    def measure(self, terms: dict[str, Term], parameters: Sequence[nn.Parameter]) -> None:
+        """Compare gradients on this batch ("gradient_norm"): one more backward pass per term, kept to few batches."""
+        if torch.compiler.is_compiling():
+            raise RuntimeError(
+                "got a compiled step while weighting='gradient_norm' still measures; gradients are compared outside of "
+                f"the graph; run {self.scheme.measured_batches} batches first, then compile"
+            )
+        enough = self.scheme.measured_batches
+        seen = [name in terms and self.counts(name) for name in self.matched]
+        due = [m for m, batches in enumerate(self.batches.tolist()) if seen[m] and batches < enough]
+        if not due:
+            return
+        output = torch.autograd.grad(terms["output"].value, parameters, retain_graph=True, allow_unused=True)
+        for m in due:
+            loss = terms[self.matched[m]].value
+            own = torch.autograd.grad(loss, parameters, retain_graph=True, allow_unused=True)
+            pairs = [(a, b) for a, b in zip(output, own, strict=True) if a is not None and b is not None]
+            for row, gradients in enumerate(zip(*pairs, strict=True)):
+                self.norms[row, m] += nn.utils.get_total_norm(gradients)
+            self.batches[m] += 1
+            if self.norms[1, m] > 0:
+                self.factors[m] = self.norms[0, m] / self.norms[1, m]
+            if self.batches[m] == enough:
+                self._check_factor(m)
+        self.measuring = self._short()
+
+    def _check_factor(self, m: int) -> None:
+        output, own = self.norms[:, m].tolist()
+        if not (own > 0 and math.isfinite(output / own)):
+            raise RuntimeError(
+                f"got gradients of norm {output:.3g} (output) and {own:.3g} ({self.matched[m]}) over "
+                f"{self.scheme.measured_batches} batches; matching divides one by the other; choose a point after "
+                "trainable parameters and batches with labels, or weighting='fixed'"
+            )
+
+    def _short(self) -> bool:
+        return bool(self.matched) and bool((self.batches < self.scheme.measured_batches).any())
+
+    def _load_from_state_dict(self, *args: Any, **kwargs: Any) -> None:
+        super()._load_from_state_dict(*args, **kwargs)
+        self.measuring = self._short()
+
+
+def balanced(value: Tensor, log_variance: Tensor) -> Tensor:
+    """exp(-v) L + v / 2: a term weighted by its own uncertainty (Kendall et al. 2018); v -> -inf where L < 0."""
+    return torch.exp(-log_variance) * value + 0.5 * log_variance
+
+
+def least_of(loss: Loss, scores: Tensor, *targets: Tensor) -> Tensor | float:
+    """The least a mean loss can be: -H(Y) for mutual information, -log C for negative entropy, taken as 0 otherwise."""
+    function = loss.func if isinstance(loss, partial) else loss
+    settings = loss.keywords if isinstance(loss, partial) else {}
+    if settings.get("reduction", "mean") != "mean":
+        return 0.0
+    if function is losses.negative_entropy:
+        return -math.log(scores.shape[settings.get("dim", 1)])
+    estimator = "infonce" if function is losses.infonce else settings.get("estimator", "plug_in")
+    if function not in (losses.mutual_information, losses.infonce) or estimator == "region":
+        return 0.0
+    ignored = settings.get("ignore_index", 255)
+    classes = scores.shape[1]
+    entropy = losses.label_entropy(*targets, classes=classes, ignore_index=ignored, estimator=estimator)
+    return -entropy.to(torch.promote_types(scores.dtype, torch.float32))
+
+
+def _check_positive(name: str, term: Term) -> None:
+    if torch.compiler.is_compiling():  # values cannot be looked at
+        return
+    value = float(term.value.detach() - term.least)
+    if value < -1e-5:  # beyond what rounding leaves of a zero
+        raise ValueError(
+            f"got {value:.4g} for the term {name!r} with weighting='uncertainty'; its learned weight runs away where "
+            "the term can be negative; add to the loss what it lacks to zero, or use another weighting"
+        )

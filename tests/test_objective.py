@@ -1,0 +1,789 @@
+"""The objective: totals by hand, weights measured, learned and scheduled, and a network given back as it came."""
+
+import copy
+import math
+from dataclasses import asdict, fields
+from functools import partial
+from types import SimpleNamespace
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+from torch._dynamo.testing import CompileCounterWithBackend
+
+import imachsr
+from imachsr.models import Padded
+from imachsr.objective import SCHEDULES, SCHEMES, WEIGHTINGS, Supervised, at_label_size, logits_of
+from imachsr.objective.supervised import PATIENCE
+from imachsr.objective.weights import balanced, least_of
+
+GENERATOR = torch.Generator().manual_seed(0)
+IMAGES = torch.randn(2, 3, 8, 12, generator=GENERATOR)
+TARGETS = torch.randint(0, 3, (2, 8, 12), generator=GENERATOR)
+TARGETS[0, :2] = 255
+LABELS = torch.tensor([2, 0])
+
+
+class Small(nn.Module):
+    """Features at 1/2 and 1/4, and logits there; `wrap` makes what is returned."""
+
+    def __init__(self, wrap=lambda logits: logits):
+        super().__init__()
+        torch.manual_seed(0)
+        self.fine = nn.Sequential(nn.Conv2d(3, 6, 3, 2, 1), nn.GELU())
+        self.coarse = nn.Sequential(nn.Conv2d(6, 8, 3, 2, 1), nn.GELU())
+        self.head, self.wrap = nn.Conv2d(8, 3, 1), wrap
+
+    def forward(self, images):
+        return self.wrap(self.head(self.coarse(self.fine(images))))
+
+
+class Classifier(Small):
+    def forward(self, images):
+        return self.head(self.coarse(self.fine(images)).mean((2, 3), keepdim=True)).flatten(1)
+
+
+class Dropping(Small):
+    """A layer is left out in the training steps listed."""
+
+    def __init__(self):
+        super().__init__()
+        self.refine, self.dropped, self.step = nn.Tanh(), (), 0
+
+    def forward(self, images):
+        features = self.coarse(self.fine(images))
+        self.step += self.training
+        if not self.training or self.step not in self.dropped:
+            features = features + self.refine(features)
+        return self.head(features)
+
+
+POINTS = {}  # found once per network: they are data
+
+
+def supervised(scheme="imachsr", network=None, names=("fine", "coarse"), images=IMAGES, **changes):
+    network = network or Small()
+    key = type(network), *names
+    if key not in POINTS:
+        inputs = images if isinstance(images, tuple) else (images,)
+        POINTS[key] = imachsr.choose_points(imachsr.find_points(network, *inputs), len(names), names=names)
+    scheme = imachsr.scheme(scheme, **changes) if isinstance(scheme, str) else scheme
+    torch.manual_seed(1)
+    return Supervised(network, POINTS[key], scheme, classes=3)
+
+
+def dropping(dropped, **changes):
+    trainee = supervised(network=Dropping(), names=["fine", "refine"], **changes)
+    trainee.network.dropped, trainee.network.step = dropped, 0
+    return trainee
+
+
+def gradients(module):
+    return {name: p.grad.clone() for name, p in module.named_parameters() if p.grad is not None}
+
+
+# --- by hand ---------------------------------------------------------------------------------------------------------
+
+
+def slow_cross_entropy(logits, targets):
+    logits = F.interpolate(logits, targets.shape[1:], mode="bilinear")
+    losses = [
+        logits[b, :, y, x].logsumexp(0) - logits[b, targets[b, y, x], y, x]
+        for b in range(len(targets))
+        for y in range(targets.shape[1])
+        for x in range(targets.shape[2])
+        if targets[b, y, x] != 255
+    ]
+    return sum(losses) / len(losses)
+
+
+def slow_entropy(p):
+    return -sum(float(value) * math.log(float(value)) for value in p.flatten() if value > 0)
+
+
+def slow_plug_in(logits, targets):
+    """-I = H(Q, Y) - H(Q) - H(Y) per image."""
+    logits, total = F.interpolate(logits, targets.shape[1:], mode="bilinear"), 0.0
+    for b in range(len(targets)):
+        joint = torch.zeros(3, 3, dtype=torch.float64)
+        for y in range(targets.shape[1]):
+            for x in range(targets.shape[2]):
+                if targets[b, y, x] != 255:
+                    joint[:, targets[b, y, x]] += logits[b, :, y, x].softmax(0).double()
+        joint /= joint.sum()
+        total += slow_entropy(joint) - slow_entropy(joint.sum(0)) - slow_entropy(joint.sum(1))
+    return total / len(targets)
+
+
+def slow_variational(logits, targets):
+    counts = torch.tensor([(targets == k).sum() for k in range(3)], dtype=torch.float64)
+    return slow_cross_entropy(logits, targets) - slow_entropy(counts / counts.sum())
+
+
+def slow_negative_entropy(features):
+    rows = features.movedim(1, -1).flatten(0, -2).softmax(1)
+    return sum(-slow_entropy(row) for row in rows) / len(rows)
+
+
+SLOW = {
+    "conventional": (None, None),
+    "deep_supervision": (slow_cross_entropy, None),
+    "imacsr": (slow_variational, slow_negative_entropy),
+    "imachsr": (slow_plug_in, slow_negative_entropy),
+}
+
+
+@pytest.mark.parametrize("divide", [True, False])
+@pytest.mark.parametrize("name", SCHEMES)
+def test_the_total_is_the_weighted_sum_of_equation_3(name, divide):
+    trainee = supervised(name, alpha=0.6, lambda_=0.2, divide=divide)
+    losses = trainee(IMAGES, TARGETS)
+    supervision, regularizer = SLOW[name]
+    network, share = copy.deepcopy(trainee.network).requires_grad_(False), 2 if divide else 1
+    trainee.adapters.requires_grad_(False)
+    features = {"fine": network.fine(IMAGES)}
+    features["coarse"] = network.coarse(features["fine"])
+    expected = {"output": slow_cross_entropy(network.head(features["coarse"]), TARGETS)}
+    total = expected["output"]
+    for m, (point, z) in enumerate(features.items()):
+        if supervision:
+            expected[f"{point}/supervision"] = supervision(trainee.adapters[m](z), TARGETS)
+            total = total + 0.6 / share * expected[f"{point}/supervision"]
+        if regularizer:
+            expected[f"{point}/regularizer"] = regularizer(z)
+            total = total + 0.2 / share * expected[f"{point}/regularizer"]
+    assert list(losses.terms) == list(expected)
+    for term, value in expected.items():
+        assert float(losses.terms[term]) == pytest.approx(float(value), abs=1e-5), term
+    assert float(losses.total.detach()) == pytest.approx(float(total), abs=1e-5)
+
+
+def test_one_weight_per_point():
+    trainee = supervised(alpha=(0.5, 0.25), lambda_=(0.0, 0.125))
+    terms = {name: float(value) for name, value in trainee(IMAGES, TARGETS).terms.items()}
+    by_hand = terms["output"] + 0.5 * terms["fine/supervision"] + 0.25 * terms["coarse/supervision"]
+    by_hand += 0.125 * terms["coarse/regularizer"]
+    assert float(trainee(IMAGES, TARGETS).total.detach()) == pytest.approx(by_hand, abs=1e-6)
+    assert trainee.weights.now() == {
+        "output": 1.0,
+        "fine/supervision": 0.5,
+        "fine/regularizer": 0.0,
+        "coarse/supervision": 0.25,
+        "coarse/regularizer": 0.125,
+    }
+
+
+def test_schemes_differ_in_data_only():
+    assert {type(scheme) for scheme in SCHEMES.values()} == {imachsr.Scheme}
+    asked = {field.name for field in fields(imachsr.Scheme)} - {"name", "supervision", "regularizer"}
+    first, *others = ({name: asdict(scheme)[name] for name in asked} for scheme in SCHEMES.values())
+    assert all(other == first for other in others), "weights, output and schedule are the same for all"
+    assert all(scheme.name == name for name, scheme in SCHEMES.items())
+    own = imachsr.Scheme("mine", supervision=imachsr.losses.infonce, alpha=0.1)
+    assert torch.isfinite(supervised(own)(IMAGES, TARGETS).total)
+
+
+def test_conventional_leaves_the_network_alone():
+    trainee, plain = supervised("conventional"), Small()
+    assert trainee.points == ()
+    assert not any(module._forward_hooks or module._forward_pre_hooks for module in trainee.network.modules())
+    assert list(trainee.state_dict()) == [f"network.{name}" for name in plain.state_dict()]
+    losses = trainee(IMAGES, TARGETS)
+    torch.testing.assert_close(losses.total, imachsr.losses.cross_entropy(plain(IMAGES), TARGETS), rtol=0, atol=0)
+    assert [*losses.terms] == ["output"]
+
+
+# --- alignment, labels of images, inputs and outputs -----------------------------------------------------------------
+
+
+def test_padded_networks_meet_their_labels_where_they_are():
+    images, targets = IMAGES[..., :9], TARGETS[..., :9]  # 9 columns are padded to 16
+    trainee = supervised("deep_supervision", Padded(Small(), multiple=8, stride=4), ["network.fine"], images)
+    with torch.no_grad():
+        trainee.adapters[0].project.weight.mul_(10)
+    term = trainee(images, targets).terms["network.fine/supervision"]
+    with torch.no_grad():
+        adapted = trainee.adapters[0](trainee.network.network.fine(F.pad(images, (0, 7, 0, 0))))
+        aligned = F.interpolate(adapted, (8, 16), mode="bilinear")[..., :9]
+        stretched = F.interpolate(adapted, (8, 9), mode="bilinear")
+    torch.testing.assert_close(term, F.cross_entropy(aligned, targets, ignore_index=255))
+    assert abs(term - F.cross_entropy(stretched, targets, ignore_index=255)) > 1e-2
+
+
+@pytest.mark.parametrize("name", SCHEMES)
+def test_labels_of_whole_images(name):
+    trainee = supervised(name, Classifier())
+    losses = trainee(IMAGES, LABELS)
+    torch.testing.assert_close(losses.terms["output"], F.cross_entropy(losses.logits, LABELS))
+    losses.total.backward()
+    assert all(p.grad.abs().sum() > 0 for p in trainee.parameters())
+    if name == "deep_supervision":
+        pooled = trainee.adapters[0](trainee.network.fine(IMAGES)).mean((2, 3))
+        torch.testing.assert_close(losses.terms["fine/supervision"], F.cross_entropy(pooled, LABELS).detach())
+
+
+class Fused(Small):
+    def forward(self, images, depth):
+        return super().forward(images + depth)
+
+
+def test_several_inputs_come_as_a_tuple():
+    inputs = (IMAGES - 1, torch.ones_like(IMAGES))
+    total = supervised(network=Fused(), images=inputs)(inputs, TARGETS).total
+    torch.testing.assert_close(total, supervised()(IMAGES, TARGETS).total, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        lambda logits: (logits, logits * 2),
+        lambda logits: [logits],
+        lambda logits: {"aux": logits * 2, "out": logits},
+        lambda logits: {"logits": logits},
+        lambda logits: SimpleNamespace(logits=logits),
+        lambda logits: SimpleNamespace(out=(logits,)),
+    ],
+    ids=["tuple", "list", "out", "logits", "object", "nested"],
+)
+def test_logits_are_found_in_what_a_network_returns(wrap):
+    logits = torch.zeros(1, 3, 2, 2)
+    assert logits_of(wrap(logits)) is logits
+
+
+@pytest.mark.parametrize("wrap", [lambda logits: (logits,), lambda logits: {"out": logits}], ids=["tuple", "dict"])
+def test_networks_that_return_more_than_a_tensor_train_alike(wrap):
+    total = supervised(network=Small(wrap))(IMAGES, TARGETS).total
+    assert torch.equal(total, supervised()(IMAGES, TARGETS).total)
+
+
+# --- given back, copied, saved ---------------------------------------------------------------------------------------
+
+
+def test_release_gives_back_the_very_network():
+    network, untouched = Small(), Small()
+    before = network(IMAGES)
+    trainee = supervised(network=network, weighting="uncertainty")
+    trainee(IMAGES, TARGETS).total.backward()
+    released = trainee.release()
+    assert released is network
+    assert torch.equal(released(IMAGES), before)
+    assert list(released.state_dict()) == list(untouched.state_dict())
+    assert [name for name, _ in released.named_modules()] == [name for name, _ in untouched.named_modules()]
+    assert not any(module._forward_hooks or module._forward_pre_hooks for module in released.modules())
+
+
+def test_a_deep_copy_trains_for_itself():
+    trainee = supervised(weighting="gradient_norm", schedule="linear")
+    trainee(IMAGES, TARGETS).total.backward()
+    twin = copy.deepcopy(trainee)
+    assert torch.equal(twin(IMAGES, TARGETS).total, trainee(IMAGES, TARGETS).total)
+    twin.progress = 0.5
+    assert trainee.progress == 0
+    with torch.no_grad():
+        twin.network.fine[0].weight.zero_()
+    assert not torch.equal(twin(IMAGES, TARGETS).total, trainee(IMAGES, TARGETS).total)
+
+
+@pytest.mark.parametrize("weighting", WEIGHTINGS)
+def test_the_state_goes_round(weighting, tmp_path):
+    trainee, other = supervised(weighting=weighting), supervised(weighting=weighting)
+    for _ in range(2):
+        trainee(IMAGES, TARGETS).total.backward()
+    with torch.no_grad():
+        for parameter in trainee.parameters():
+            parameter.add_(0.01)
+    torch.save(trainee.state_dict(), tmp_path / "state.pt")
+    other.load_state_dict(torch.load(tmp_path / "state.pt", weights_only=True))
+    assert all(torch.equal(value, other.state_dict()[name]) for name, value in trainee.state_dict().items())
+    assert other.weights.now() == trainee.weights.now()
+    assert torch.equal(other(IMAGES, TARGETS).total, trainee(IMAGES, TARGETS).total)
+
+
+# --- gradients -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("weighting", WEIGHTINGS)
+@pytest.mark.parametrize("name", SCHEMES)
+def test_gradient_reaches_every_part(name, weighting):
+    trainee = supervised(name, weighting=weighting)
+    trainee(IMAGES, TARGETS).total.backward()
+    for parameter_name, parameter in trainee.named_parameters():
+        assert torch.isfinite(parameter.grad).all(), parameter_name
+        assert parameter.grad.abs().sum() > 0, parameter_name
+
+
+def endless(value):
+    """Finite for no input, in value and gradient."""
+    return (value * float("inf")).sum()
+
+
+@pytest.mark.parametrize("weighting", WEIGHTINGS)
+@pytest.mark.parametrize("faded", [False, True])
+def test_a_weight_of_zero_asks_for_nothing_and_leaves_a_zero_gradient(weighting, faded):
+    scheme = imachsr.Scheme(
+        "zero",
+        supervision=lambda logits, targets: endless(logits),
+        regularizer=endless,
+        alpha=0.4 if faded else 0,
+        lambda_=0.01 if faded else 0,
+        weighting=weighting,
+        schedule="cosine" if faded else "constant",
+    )
+    trainee, plain = supervised(scheme), supervised("conventional")
+    trainee.progress = 1.0
+    losses = trainee(IMAGES, TARGETS)
+    if not (faded and weighting == "uncertainty"):  # there the output's own weight is learned on
+        assert torch.equal(losses.total, plain(IMAGES, TARGETS).total)
+    assert not torch.isfinite(losses.terms["fine/supervision"]), "its value is still shown"
+    losses.total.backward()
+    plain(IMAGES, TARGETS).total.backward()
+    assert all(torch.equal(gradients(trainee)[name], value) for name, value in gradients(plain).items())
+    assert all((parameter.grad == 0).all() for parameter in trainee.adapters.parameters())
+
+
+@pytest.fixture
+def one_process():
+    import torch.distributed as dist
+
+    dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
+    yield
+    dist.destroy_process_group()
+
+
+@pytest.mark.parametrize(
+    "changes", [{"alpha": 0.0}, {"weighting": "gradient_norm"}, {"weighting": "uncertainty"}], ids=str
+)
+def test_distributed_training_needs_no_search_for_unused_parameters(one_process, changes):
+    trainee = dropping([2, 3], **changes)
+    parallel, twin = nn.parallel.DistributedDataParallel(trainee), copy.deepcopy(trainee)
+    for _ in range(4):
+        for module in (parallel, twin):
+            module.zero_grad()
+            module(IMAGES, TARGETS).total.backward()
+    for name, value in gradients(twin).items():
+        torch.testing.assert_close(gradients(trainee)[name], value)
+    assert trainee.skipped == twin.skipped == {"refine": 2}
+
+
+# --- weights measured ------------------------------------------------------------------------------------------------
+
+
+def norm(values):
+    return math.sqrt(sum(float(value.square().sum()) for value in values))
+
+
+def test_gradient_norms_match_by_hand():
+    trainee = supervised(weighting="gradient_norm", alpha=0.6, measured_batches=2)
+    batches = [(IMAGES, TARGETS), (IMAGES.flip(0, 1, 2) * 2, TARGETS.roll(3, 2))]
+    norms = {point: [0.0, 0.0] for point in ("fine", "coarse")}
+    for images, targets in batches:
+        trainee(images, targets)
+        features = trainee.network.fine(images)
+        for m, point in enumerate(norms):
+            z = features if m == 0 else trainee.network.coarse(features)
+            reached = [*trainee.network.fine.parameters(), *(trainee.network.coarse.parameters() if m else ())]
+            output = imachsr.losses.cross_entropy(trainee.network(images), targets)
+            own = imachsr.losses.mutual_information(trainee.adapters[m](z), targets)
+            trainee.capture.read()
+            for row, loss in enumerate((output, own)):
+                norms[point][row] += norm(torch.autograd.grad(loss, reached, retain_graph=True))
+    weights = trainee.weights.now()
+    for point, (output, own) in norms.items():
+        assert weights[f"{point}/supervision"] == pytest.approx(0.3 * output / own, rel=1e-4)
+        assert weights[f"{point}/regularizer"] == 0.005
+    assert not trainee.weights.measuring
+
+
+def test_matched_gradients_are_alpha_as_long_as_the_outputs():
+    trainee = supervised(weighting="gradient_norm", alpha=0.5, lambda_=0.0, measured_batches=1, names=["coarse"])
+    losses = trainee(IMAGES, TARGETS)
+    shared = [*trainee.network.fine.parameters(), *trainee.network.coarse.parameters()]
+    total = torch.autograd.grad(losses.total, shared)
+    output = torch.autograd.grad(imachsr.losses.cross_entropy(trainee.network(IMAGES), TARGETS), shared)
+    own = [a - b for a, b in zip(total, output, strict=True)]
+    assert norm(own) == pytest.approx(0.5 * norm(output), rel=1e-4)
+
+
+def test_factors_are_fixed_after_the_first_batches():
+    trainee = supervised(weighting="gradient_norm", measured_batches=2)
+    seen = []
+    for step in range(4):
+        trainee(IMAGES * (1 + step), TARGETS).total.backward()
+        seen.append(trainee.weights.factors.clone())
+    assert not torch.equal(seen[0], seen[1])
+    assert torch.equal(seen[1], seen[3])
+    assert trainee.weights.batches.tolist() == [2, 2]
+
+
+def test_nothing_is_measured_where_nothing_is_learned():
+    trainee = supervised(weighting="gradient_norm")
+    trainee.eval()(IMAGES, TARGETS)
+    with torch.no_grad():
+        trainee.train()(IMAGES, TARGETS)
+    assert trainee.weights.batches.tolist() == [0, 0]
+    supervised("conventional", weighting="gradient_norm")(IMAGES, TARGETS).total.backward()
+
+
+@pytest.mark.parametrize("impl", ["reference", "chunked", "numba"])
+def test_measuring_changes_no_gradient(impl):
+    """The graph is gone through twice: every implementation of the losses must allow that."""
+    losses = imachsr.losses
+    scheme = imachsr.Scheme(
+        "matched",
+        supervision=partial(losses.mutual_information, impl=impl),
+        regularizer=partial(losses.negative_entropy, impl=impl),
+        output=partial(losses.cross_entropy, impl=impl),
+        weighting="gradient_norm",
+        measured_batches=1,
+    )
+    trainee = supervised(scheme)
+    results = []
+    for _ in range(2):  # measured, then not
+        trainee.zero_grad()
+        trainee(IMAGES, TARGETS).total.backward()
+        results.append(gradients(trainee))
+    for name, value in results[0].items():
+        torch.testing.assert_close(value, results[1][name], rtol=1e-5, atol=1e-7)
+
+
+def test_measuring_begins_again_where_a_saved_state_stood():
+    trainee = supervised(weighting="gradient_norm", measured_batches=2)
+    start = copy.deepcopy(trainee.state_dict())
+    for _ in range(2):
+        trainee(IMAGES, TARGETS)
+    assert not trainee.weights.measuring
+    trainee.load_state_dict(start)
+    assert trainee.weights.measuring
+    assert trainee.weights.factors.tolist() == [1, 1]
+
+
+# --- weights scheduled -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("schedule", "half", "end"), [("constant", 1, 1), ("linear", 0.5, 0), ("cosine", 0.5, 0)])
+def test_schedules(schedule, half, end):
+    trainee = supervised(schedule=schedule)
+    full = trainee.weights.now()
+    for progress, left in {0.0: 1, 0.5: half, 1.0: end}.items():
+        trainee.progress = progress
+        assert trainee.progress == progress
+        weights = trainee.weights.now()
+        assert weights.pop("output") == 1
+        assert weights == pytest.approx({name: left * full[name] for name in weights})
+        losses = trainee(IMAGES, TARGETS)
+        by_hand = losses.terms["output"] + sum(left * full[name] * losses.terms[name] for name in weights)
+        torch.testing.assert_close(losses.total.detach(), by_hand)
+
+
+def test_schedules_go_down_all_the_way():
+    for name, share in SCHEDULES.items():
+        values = [share(step / 20) for step in range(21)]
+        assert values == sorted(values, reverse=True)
+        assert values[0] == 1
+        assert values[-1] == (1 if name == "constant" else 0)
+    assert SCHEDULES["cosine"](0.25) > SCHEDULES["linear"](0.25)
+
+
+def test_progress_is_set_anew_by_who_trains_and_not_saved():
+    assert list(supervised(schedule="linear").state_dict()) == list(supervised().state_dict())
+
+
+# --- weights learned -------------------------------------------------------------------------------------------------
+
+
+def descend(value, steps=4000):
+    """The log-variance after gradient descent on one term of constant value."""
+    v = torch.zeros((), requires_grad=True)
+    optimizer = torch.optim.SGD([v], lr=0.05)
+    for _ in range(steps):
+        loss = balanced(torch.tensor(value), v)
+        if not torch.isfinite(loss):
+            break
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    return float(v.detach()), float(loss.detach())
+
+
+def test_a_learned_weight_settles_on_positive_terms_and_runs_away_on_negative_ones():
+    information, entropy = 0.7, 1.1  # I and H(Y)
+    settled, loss = descend(entropy - information)
+    assert settled == pytest.approx(math.log(2 * (entropy - information)), abs=1e-3)
+    assert math.isfinite(loss)
+    astray, loss = descend(-information)
+    assert astray < -50
+    assert not loss > -1e6
+
+
+def test_learned_weights_by_hand():
+    trainee = supervised(weighting="uncertainty", alpha=0.6, lambda_=0.2)
+    with torch.no_grad():
+        trainee.weights.log_variances.copy_(torch.tensor([0.3, -0.2, 0.5, 0.1, -0.4]))
+    losses = trainee(IMAGES, TARGETS)
+    entropy = 0.0
+    for image in TARGETS:
+        counts = torch.stack([(image == k).sum() for k in range(3)]).double()
+        entropy += slow_entropy(counts / counts.sum()) / 2
+    shifts = [0.0, entropy, math.log(6), entropy, math.log(8)]
+    total = 0.0
+    for weight, v, shift, value in zip(
+        [1, 0.3, 0.1, 0.3, 0.1], [0.3, -0.2, 0.5, 0.1, -0.4], shifts, losses.terms.values(), strict=True
+    ):
+        total += weight * (math.exp(-v) * (float(value) + shift) + v / 2)
+    assert float(losses.total.detach()) == pytest.approx(total, abs=1e-5)
+    assert trainee.weights.now()["fine/supervision"] == pytest.approx(0.3 * math.exp(0.2))
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [imachsr.losses.cross_entropy, imachsr.losses.infonce]
+    + [partial(imachsr.losses.mutual_information, estimator=name) for name in ("plug_in", "variational", "infonce")],
+    ids=["cross_entropy", "infonce", "plug_in", "variational", "mi_infonce"],
+)
+@pytest.mark.parametrize("targets", [TARGETS, torch.full_like(TARGETS, 255), LABELS], ids=["maps", "void", "images"])
+@pytest.mark.parametrize("certain", [0.0, 50.0])
+def test_no_loss_sinks_below_its_least(loss, targets, certain):
+    """Also where everything is known, which is where I reaches H(Y)."""
+    scores = F.one_hot(targets.where(targets != 255, 0), 3).movedim(-1, 1) * certain + 0.01
+    scores = scores + (0 if certain else torch.randn(scores.shape, generator=torch.Generator().manual_seed(2)))
+    value = loss(scores, targets) - least_of(loss, scores, targets)
+    assert value >= -1e-5
+    if certain and loss is not imachsr.losses.infonce:
+        assert value < 0.1, "the least is reached, not only kept"
+
+
+def test_negative_entropy_sinks_to_minus_log_channels():
+    even = torch.zeros(2, 7, 3, 3)
+    assert float(imachsr.losses.negative_entropy(even)) == pytest.approx(-math.log(7))
+    assert least_of(imachsr.losses.negative_entropy, even) == -math.log(7)
+    assert least_of(partial(imachsr.losses.negative_entropy, dim=-1), even) == -math.log(3)
+
+
+def test_uncertainty_of_nothing_inside_is_the_plain_loss():
+    trainee = supervised("conventional", weighting="uncertainty")
+    assert list(trainee.state_dict()) == [f"network.{name}" for name in Small().state_dict()]
+
+
+# --- layers skipped --------------------------------------------------------------------------------------------------
+
+
+def test_a_layer_dropped_in_a_step_weighs_nothing_and_is_counted():
+    trainee = dropping([2, 4])
+    for step in range(1, 5):
+        trainee.zero_grad()
+        losses = trainee(IMAGES, TARGETS)
+        losses.total.backward()
+        there = step in (1, 3)
+        assert ("refine/supervision" in losses.terms) is there
+        assert ("refine/regularizer" in losses.terms) is there
+        assert all(bool(p.grad.abs().sum() > 0) is there for p in trainee.adapters[1].parameters())
+        by_hand = sum(trainee.weights.now()[name] * value for name, value in losses.terms.items())
+        torch.testing.assert_close(losses.total.detach(), by_hand)
+    assert trainee.skipped == {"refine": 2}
+    assert "skipped={'refine': 2}" in repr(trainee)
+
+
+def test_a_layer_dropped_while_measuring_is_measured_later():
+    trainee = dropping([1, 2], weighting="gradient_norm", measured_batches=2)
+    counts = []
+    for _ in range(5):
+        trainee(IMAGES, TARGETS)
+        counts.append(trainee.weights.batches.tolist())
+    assert counts == [[1, 0], [2, 0], [2, 1], [2, 2], [2, 2]]
+
+
+def test_a_layer_missing_in_evaluation_is_an_error():
+    trainee = dropping([]).eval()
+    trainee.network.forward = lambda images: trainee.network.head(trainee.network.coarse(trainee.network.fine(images)))
+    with pytest.raises(RuntimeError, match=r"got no features at point 'refine'.*must fire"):
+        trainee(IMAGES, TARGETS)
+
+
+def test_a_layer_that_never_comes_is_an_error():
+    trainee = dropping(range(1, 1000))
+    for _ in range(PATIENCE - 1):
+        trainee(IMAGES[:1, :, :4, :4], TARGETS[:1, 4:, :4])
+    with pytest.raises(RuntimeError, match=r"'refine' in 50 steps in a row; .* come back; find .* in train mode"):
+        trainee(IMAGES, TARGETS)
+
+
+# --- any callable ----------------------------------------------------------------------------------------------------
+
+
+def test_a_loss_at_label_size():
+    logits = torch.randn(2, 3, 2, 3, generator=torch.Generator().manual_seed(1))
+    for align_corners in (False, True):
+        loss = at_label_size(F.cross_entropy, align_corners=align_corners)
+        large = F.interpolate(logits, (8, 12), mode="bilinear", align_corners=align_corners)
+        expected = F.cross_entropy(large, TARGETS, ignore_index=255)
+        torch.testing.assert_close(loss(logits, TARGETS, ignore_index=255), expected)
+        torch.testing.assert_close(loss(large, TARGETS, ignore_index=255), expected)
+        assert loss(logits.bfloat16(), TARGETS, ignore_index=255).dtype == torch.float32
+    classified = logits.mean((2, 3))
+    assert torch.equal(at_label_size(nn.CrossEntropyLoss())(classified, LABELS), F.cross_entropy(classified, LABELS))
+
+
+def test_a_loss_that_knows_ignored_labels_is_told_them():
+    scheme = imachsr.Scheme("plain", supervision=at_label_size(F.cross_entropy), output=at_label_size(F.cross_entropy))
+    own, ours = supervised(scheme)(IMAGES, TARGETS), supervised("deep_supervision")(IMAGES, TARGETS)
+    for name, value in own.terms.items():
+        torch.testing.assert_close(value, ours.terms[name])
+
+
+@pytest.mark.parametrize("name", ["DiceLoss", "LovaszLoss"])
+def test_losses_of_segmentation_models_pytorch(name):
+    smp_losses = pytest.importorskip("segmentation_models_pytorch").losses
+    loss = at_label_size(getattr(smp_losses, name)(mode="multiclass", ignore_index=255))
+    trainee = supervised(imachsr.Scheme(name, supervision=loss, output=loss))
+    losses = trainee(IMAGES, TARGETS)
+    large = F.interpolate(losses.logits, (8, 12), mode="bilinear")
+    expected = getattr(smp_losses, name)(mode="multiclass", ignore_index=255)(large, TARGETS)
+    torch.testing.assert_close(losses.terms["output"], expected)
+    losses.total.backward()
+    assert all(p.grad.abs().sum() > 0 for p in trainee.parameters())
+
+
+# --- precision and compilation ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("weighting", WEIGHTINGS)
+def test_half_precision_by_autocast(weighting):
+    exact = supervised(weighting=weighting)(IMAGES, TARGETS)
+    trainee = supervised(weighting=weighting)
+    with torch.autocast("cpu", torch.bfloat16):
+        losses = trainee(IMAGES, TARGETS)
+    assert losses.logits.dtype == torch.bfloat16
+    assert losses.total.dtype == torch.float32
+    torch.testing.assert_close(losses.total, exact.total, rtol=0.02, atol=0.02)
+    losses.total.backward()
+    assert all(torch.isfinite(p.grad).all() and p.grad.abs().sum() > 0 for p in trainee.parameters())
+
+
+@pytest.mark.parametrize("changes", [{}, {"weighting": "uncertainty", "schedule": "cosine", "lambda_": 0.0}], ids=str)
+def test_compiled_as_one_graph(changes):
+    torch.compiler.reset()
+    trainee, twin = (supervised(names=["fine"], **changes) for _ in range(2))
+    counter = CompileCounterWithBackend("aot_eager")
+    compiled = torch.compile(trainee, fullgraph=True, backend=counter)
+    frames = []
+    for progress in (0.0, 0.25, 0.5, 0.75):
+        trainee.progress = twin.progress = progress
+        losses, expected = compiled(IMAGES, TARGETS), twin(IMAGES, TARGETS)
+        torch.testing.assert_close(losses.total, expected.total)
+        losses.total.backward()
+        expected.total.backward()
+        frames.append(counter.frame_count)
+    assert frames[1] == frames[3], "progress compiles nothing anew"
+    for name, value in gradients(twin).items():
+        torch.testing.assert_close(gradients(trainee)[name], value, rtol=1e-4, atol=1e-6)
+
+
+def test_matched_weights_are_measured_before_compiling():
+    torch.compiler.reset()
+    changes = {"names": ["fine"], "weighting": "gradient_norm", "measured_batches": 2}
+    trainee, twin = (supervised(**changes) for _ in range(2))
+    for _ in range(2):
+        trainee(IMAGES, TARGETS)
+        twin(IMAGES, TARGETS)
+    compiled = torch.compile(trainee, fullgraph=True, backend="eager")
+    torch.testing.assert_close(compiled(IMAGES, TARGETS).total, twin(IMAGES, TARGETS).total)
+
+
+# --- errors ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"weighting": "magic"}, r"got weighting='magic' for scheme 'imachsr'; the weightings known are .*; use one"),
+        ({"schedule": "poly"}, r"got schedule='poly' for scheme 'imachsr'; the schedules known are .*; use one"),
+        ({"measured_batches": 0}, r"got measured_batches=0; .* one batch at least; raise it"),
+        ({"alpha": float("nan")}, r"got alpha=nan; a weight is a finite number; pass one"),
+        ({"lambda_": (0.1, float("inf"))}, r"got lambda_=inf; a weight is a finite number; pass one"),
+        ({"lambda_": -1.0, "weighting": "uncertainty"}, r"got lambda_=-1.0 with .*grows without bound.*; pass 0 or"),
+        ({"beta": 1}, r"got unknown field 'beta' of a scheme; its fields are .*; correct the name"),
+        ({"alpha": (1, 2, 3)}, r"got 3 values of alpha for 2 points; .* one per point; give as many"),
+    ],
+    ids=lambda value: str(value) if isinstance(value, dict) else "",
+)
+def test_wrong_schemes_are_refused(changes, words):
+    network = Small()
+    with pytest.raises(ValueError, match=words):
+        supervised(network=network, **changes)
+    assert not network._forward_hooks, "nothing is left attached"
+
+
+def test_an_unknown_scheme_is_refused():
+    with pytest.raises(ValueError, match=r"got scheme 'imac'; the schemes known are .*; use one, or build a Scheme"):
+        imachsr.scheme("imac")
+
+
+def test_a_scheme_that_needs_points_says_so():
+    with pytest.raises(
+        ValueError, match=r"got no points for scheme 'imachsr'; .*; choose some .* or use .*conventional"
+    ):
+        Supervised(Small(), (), imachsr.scheme("imachsr"), classes=3)
+
+
+@pytest.mark.parametrize("output", [3.0, (), {"masks": 1}, SimpleNamespace()])
+def test_outputs_without_logits_are_refused(output):
+    with pytest.raises(TypeError, match=r"got a network output of type .*; logits must be .*; wrap the network"):
+        logits_of(output)
+
+
+@pytest.mark.parametrize("progress", [-0.1, 1.1, float("nan")])
+def test_progress_is_a_share(progress):
+    trainee = supervised()
+    with pytest.raises(
+        ValueError, match=r"got progress=.*; it is the share of training done, 0 to 1; pass step / steps"
+    ):
+        trainee.progress = progress
+
+
+@pytest.mark.parametrize(
+    ("loss", "got"),
+    [
+        (at_label_size(partial(F.cross_entropy, reduction="none")), r"shape \(2, 8, 12\)"),
+        (lambda a, b: 0.5, "type float"),
+    ],
+)
+def test_a_loss_is_one_number(loss, got):
+    trainee = supervised(imachsr.Scheme("many", supervision=loss))
+    with pytest.raises(ValueError, match=rf"got {got} for the term 'fine/supervision'; a loss is one number; average"):
+        trainee(IMAGES, TARGETS)
+
+
+@pytest.mark.parametrize(
+    "supervision",
+    [
+        lambda logits, targets: imachsr.losses.mutual_information(logits, targets),
+        partial(imachsr.losses.mutual_information, reduction="sum"),
+    ],
+    ids=["unknown", "sum"],
+)
+def test_a_learned_weight_refuses_terms_below_zero(supervision):
+    trainee = supervised(imachsr.Scheme("astray", supervision=supervision, weighting="uncertainty"))
+    with torch.no_grad():
+        trainee.adapters[0].project.weight.mul_(10)
+    with pytest.raises(
+        ValueError, match=r"got -.* for the term 'fine/supervision' .*runs away.*; add .*, or use another"
+    ):
+        trainee(IMAGES, TARGETS)
+
+
+def test_matching_a_gradient_that_is_not_there_is_refused():
+    network = Small()
+    network.fine.requires_grad_(False)
+    trainee = supervised(network=network, weighting="gradient_norm", measured_batches=1)
+    with pytest.raises(
+        RuntimeError, match=r"and 0 \(fine/supervision\) over 1 batches; .*; choose a point after trainable"
+    ):
+        trainee(IMAGES, TARGETS)
+
+
+def test_compiling_before_measuring_is_refused():
+    torch.compiler.reset()
+    compiled = torch.compile(supervised(names=["fine"], weighting="gradient_norm"), fullgraph=True, backend="eager")
+    with pytest.raises(Exception, match=r"got a compiled step while weighting='gradient_norm' still measures"):
+        compiled(IMAGES, TARGETS)
