@@ -24,7 +24,7 @@ class DimensionAdapter(nn.Module):
         self.project = nn.Conv2d(channels, classes, kernel_size=1)
 
     def forward(self, features: Tensor, *, pool: bool = False) -> Tensor:
-        """Logits (B, K, h, w); with `pool`, features are averaged over positions first: logits (B, K) for labels (B,)."""
+        """Logits (B, K, h, w); with `pool`, of the mean over positions: logits (B, K), for labels (B,)."""
         if pool:
             return self.project(features.mean((-2, -1), keepdim=True)).flatten(1)
         return self.project(features)

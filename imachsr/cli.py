@@ -94,7 +94,7 @@ def _points(given: argparse.Namespace) -> None:
 
 def _add_run(verbs: argparse._SubParsersAction) -> None:
     from .experiment import TIERS, Settings, ledger_folder
-    from .objective import SCHEMES
+    from .objective.scheme import SCHEDULES, SCHEMES, WEIGHTINGS
 
     parser = _verb(
         verbs,
@@ -123,6 +123,8 @@ def _add_run(verbs: argparse._SubParsersAction) -> None:
         default=None,
         help="every point gets all of alpha and lambda, instead of 1/M of it",
     )
+    parser.add_argument("--weighting", choices=[*WEIGHTINGS], help="how terms are weighted (default: fixed)")
+    parser.add_argument("--weight-schedule", choices=[*SCHEDULES], help="of alpha and lambda (default: constant)")
     parser.add_argument("--size", type=_size, metavar="HxW", help="network input, height x width (default: 180x240)")
     parser.add_argument("--length", type=int, help="images per part, for streets")
     parser.add_argument("--augment", action="store_true", default=None, help="random scale, crop, flip and colour")

@@ -115,7 +115,8 @@ def fit(
     if epochs < 1:
         raise ValueError(f"got epochs={epochs}; training needs at least one pass over the data; pass epochs >= 1")
     optimizer = optimizer or adam(trainee)
-    scheduler = _schedule(optimizer, schedule, steps=epochs * len(loader))
+    steps = epochs * len(loader)
+    scheduler = _schedule(optimizer, schedule, steps=steps)
     device = next(trainee.parameters()).device
     history = []
     for number in range(1, epochs + 1):
@@ -124,7 +125,8 @@ def fit(
         sums: dict[str, float] = {}
         _set_epoch(loader, number - 1)
         with _bar(loader, f"{label} epoch {number}/{epochs}", progress) as bar:
-            for images, targets in bar:
+            for step, (images, targets) in enumerate(bar, start=(number - 1) * len(loader)):
+                trainee.progress = step / steps
                 losses = trainee(_to(images, device), _to(targets, device))  # forward pass and loss computation
                 _check_finite(losses.terms)
                 optimizer.zero_grad(set_to_none=True)

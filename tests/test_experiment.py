@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -76,6 +77,21 @@ def test_key_depends_on_what_decides_the_numbers_and_nothing_else():
     assert TINY.key("other data") != base
     plain = replace(TINY, scheme="conventional")
     assert replace(plain, points=5, alpha=0.1).key("d") == plain.key("d"), "points say nothing without points"
+
+
+def test_keys_of_published_results_stay():
+    """Settings may grow; results filed before must still answer."""
+    published = results(Path(__file__).parents[1] / "data" / "results")
+    assert published
+    for result in published:
+        known = {
+            name: value for name, value in result.settings.items() if name in imachsr.Settings.__dataclass_fields__
+        }
+        settings = imachsr.Settings(**known)
+        assert set(settings.decisive()) <= set(result.settings)
+        assert settings.scheme == result.settings["scheme"]
+    assert replace(TINY, weighting="uncertainty").key("d") != TINY.key("d")
+    assert replace(TINY, weight_schedule="cosine").key("d") != TINY.key("d")
 
 
 def test_tiers():

@@ -110,6 +110,15 @@ def test_schedules():
         rates("warp")
 
 
+def test_scheduled_weights_fall_during_training():
+    trainee = supervised()
+    trainee = imachsr.Supervised(
+        trainee.release(), trainee.points, imachsr.scheme("imachsr", schedule="linear"), classes=2
+    )
+    fit(trainee, batches(bright_or_dark(8), 4), epochs=2, progress=False)
+    assert trainee.progress == 3 / 4, "the last of four steps began with three behind it"
+
+
 def test_a_term_that_is_not_finite_stops_before_any_weight_changes():
     trainee, dataset = supervised(), bright_or_dark(4)
     dataset.tensors[0][0, 0, 0, 0] = float("inf")

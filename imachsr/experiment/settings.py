@@ -10,6 +10,8 @@ from typing import Any
 from ..objective import SCHEMES
 
 NUMERICS = 1  # raise it when the same settings would give other numbers; old results then no longer answer
+# fields younger than the first results: they enter the key only where they depart from how it was before
+LATER = {"weighting": "fixed", "weight_schedule": "constant"}
 
 # Defaults per tier: where it runs, on what, within which time. A tier fixes cost, never a conclusion.
 TIERS: dict[str, dict[str, Any]] = {
@@ -39,6 +41,8 @@ class Settings:
     alpha: float = 0.4
     lambda_: float = 0.01
     divide: bool = True  # alpha/M and lambda/M per point, so that M does not change the total weight
+    weighting: str = "fixed"  # or gradient_norm, uncertainty: see Scheme
+    weight_schedule: str = "constant"  # or linear, cosine: alpha and lambda fall to zero
     size: tuple[int, int] | None = (180, 240)  # height, width of the network's input; None: as the data comes
     length: int | None = None  # images per part, for Streets, which can draw any number; None: its default
     augment: bool = False
@@ -80,9 +84,12 @@ class Settings:
     def decisive(self) -> dict[str, Any]:
         """The fields that can change the numbers; for the conventional scheme nothing about points is left."""
         chosen = {k: v for k, v in asdict(self).items() if k not in ("root", "workers")}
-        if not SCHEMES[self.scheme].uses_points:
-            for name in ("points", "near", "distance", "alpha", "lambda_", "divide"):
+        for name, before in LATER.items():
+            if chosen[name] == before:
                 del chosen[name]
+        if not SCHEMES[self.scheme].uses_points:
+            for name in ("points", "near", "distance", "alpha", "lambda_", "divide", *LATER):
+                chosen.pop(name, None)
         return chosen
 
     def key(self, data_fingerprint: str) -> str:

@@ -64,7 +64,14 @@ def build(settings: Settings, classes: int) -> Supervised:
 
     torch.manual_seed(settings.seed)
     network = models.create(settings.model, classes)
-    chosen_scheme = scheme(settings.scheme, alpha=settings.alpha, lambda_=settings.lambda_, divide=settings.divide)
+    chosen_scheme = scheme(
+        settings.scheme,
+        alpha=settings.alpha,
+        lambda_=settings.lambda_,
+        divide=settings.divide,
+        weighting=settings.weighting,
+        schedule=settings.weight_schedule,
+    )
     points: tuple[Point, ...] = ()
     if chosen_scheme.uses_points:
         height, width = settings.size or (360, 480)
