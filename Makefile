@@ -36,7 +36,7 @@ reproduce: $(READY) ## run the notebooks, write figures/report.html (TIER=lesson
 	@$(BIN)/python -m imachsr reproduce --tier $(TIER) --data $(DATA) $(if $(ROOT),--root "$(ROOT)")
 
 test: check ## everything CI checks, notebooks included
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest --doctest-modules tests imachsr
 	@$(BIN)/python -m pytest --nbval-lax --nbval-current-env --nbval-cell-timeout 600 notebooks
 
 check: $(READY) ## format, lint, types, import directions, notebook hygiene

@@ -51,10 +51,11 @@ def show(figure: Figure, name: str, *, alt: str, caption: str, folder: str | Pat
     write_atomically(folder / f"{name}.png", buffer.getvalue())
     write_atomically(folder / f"{name}.json", json.dumps({"alt": alt, "caption": caption}, indent=1) + "\n")
     encoded = base64.b64encode(buffer.getvalue()).decode()
-    display(HTML(_figure_html(encoded, alt, caption)))
+    display(HTML(figure_html(encoded, alt, caption)))
 
 
-def _figure_html(encoded: str, alt: str, caption: str) -> str:
+def figure_html(encoded: str, alt: str, caption: str) -> str:
+    """A PNG in base64 as HTML with alt text and caption, for places that show HTML."""
     return (
         f'<figure><img alt="{html.escape(alt)}" style="max-width:100%" src="data:image/png;base64,{encoded}">'
         f"<figcaption>{html.escape(caption)}</figcaption></figure>"

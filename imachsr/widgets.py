@@ -87,12 +87,12 @@ def _picture(figure: Figure, alt: str, caption: str) -> str:
     """A figure as HTML with its words; the figure is closed."""
     import matplotlib.pyplot as plt
 
-    from .figures import _figure_html
+    from .figures import figure_html
 
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=90, facecolor="white")
     plt.close(figure)
-    return _figure_html(base64.b64encode(buffer.getvalue()).decode(), alt, caption)
+    return figure_html(base64.b64encode(buffer.getvalue()).decode(), alt, caption)
 
 
 def _table(rows: Sequence[Mapping[str, Any]]) -> str:
