@@ -90,7 +90,7 @@ class Weights(nn.Module):
         return self.base[name] != 0 and not (self.over and name != "output")
 
     def ask(self, name: str, loss: Loss, scores: Tensor, *targets: Tensor) -> Term:
-        """The term's value; without a gradient, which could be infinite, where it does not count."""
+        """The term; where it does not count its value is shown only, and no graph is kept for it."""
         with torch.set_grad_enabled(torch.is_grad_enabled() and self.counts(name)):
             value = loss(scores, *targets)
         if not isinstance(value, Tensor) or value.ndim:
