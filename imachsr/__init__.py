@@ -15,7 +15,7 @@ __version__ = "0.1.0"
 from . import datasets, losses, metrics, models
 from .points import Point, choose_points, find_points
 from .adapters import DimensionAdapter
-from .objective import Losses, Scheme, Supervised, scheme
+from .objective import Losses, Scheme, Supervised, at_label_size, scheme
 from .training import evaluate, fit
 from .experiment import Result, Settings, results, run
 
@@ -27,6 +27,7 @@ __all__ = [
     "Scheme",
     "Settings",
     "Supervised",
+    "at_label_size",
     "choose_points",
     "datasets",
     "evaluate",

@@ -20,7 +20,7 @@ from .objective import Supervised, logits_of
 
 @dataclass(frozen=True)
 class Epoch:
-    """What one epoch left behind: mean of each loss term over its batches, seconds, and scores if it was evaluated."""
+    """What one epoch left behind: mean of each loss term over the batches that had it, seconds, scores if evaluated."""
 
     number: int  # from 1
     losses: dict[str, float]
@@ -80,7 +80,13 @@ def batches(
 
 def adam(trainee: nn.Module, *, learning_rate: float = 3e-4, weight_decay: float = 1e-4) -> torch.optim.Optimizer:
     """The papers' optimizer (iMacSR Table III): Adam, betas (0.9, 0.999), over network and adapters alike."""
-    return torch.optim.Adam(trainee.parameters(), lr=learning_rate, betas=(0.9, 0.999), weight_decay=weight_decay)
+    named = dict(trainee.named_parameters())
+    learned = [parameter for name, parameter in named.items() if name.endswith("log_variances")]
+    others = [parameter for name, parameter in named.items() if not name.endswith("log_variances")]
+    groups: list[dict[str, Any]] = [{"params": others}]
+    if learned:
+        groups.append({"params": learned, "weight_decay": 0.0})  # decay would pull every learned weight to one
+    return torch.optim.Adam(groups, lr=learning_rate, betas=(0.9, 0.999), weight_decay=weight_decay)
 
 
 def fit(
@@ -121,8 +127,8 @@ def fit(
     history = []
     for number in range(1, epochs + 1):
         trainee.train()
-        started, batches, images_seen = time.perf_counter(), 0, 0
-        sums: dict[str, float] = {}
+        started, images_seen = time.perf_counter(), 0
+        seen: dict[str, list[float]] = {}
         _set_epoch(loader, number - 1)
         with _bar(loader, f"{label} epoch {number}/{epochs}", progress) as bar:
             for step, (images, targets) in enumerate(bar, start=(number - 1) * len(loader)):
@@ -134,12 +140,12 @@ def fit(
                 optimizer.step()  # parameter update
                 scheduler.step()
                 for name, value in losses.terms.items():
-                    sums[name] = sums.get(name, 0.0) + float(value)
-                batches, images_seen = batches + 1, images_seen + len(targets)
+                    seen.setdefault(name, []).append(float(value))
+                images_seen += len(targets)
                 bar.set_postfix(output=f"{float(losses.terms['output']):.3f}", refresh=False)
         seconds = time.perf_counter() - started
         scores = evaluation(trainee.network, number) if evaluation else {}
-        means = {name: value / batches for name, value in sums.items()}
+        means = {name: sum(values) / len(values) for name, values in seen.items()}
         history.append(Epoch(number, means, seconds, images_seen / seconds, scores))
         _say(history[-1], epochs, label, progress)
     return history

@@ -106,6 +106,7 @@ def _train_and_score(settings: Settings, key: str, train: Any, test: Any, progre
         progress=progress,
         label=f"{settings.scheme} {settings.data} seed {settings.seed}",
     )
+    weights, skipped = trainee.weights.now(), dict(trainee.skipped)
     network = trainee.release()
     confusion = evaluate(network, test_loader, classes=classes, progress=progress)
     scores = {protocol: confusion.scores(protocol) for protocol in PROTOCOLS}
@@ -122,6 +123,8 @@ def _train_and_score(settings: Settings, key: str, train: Any, test: Any, progre
         provenance={
             **provenance(),
             "memory_format": layout,
+            "weights": weights,
+            "skipped": skipped,
             "images": {"train": len(train), "test": len(test)},
             "image_format": getattr(train.source, "image_format", "drawn"),
             "parameters": sum(parameter.numel() for parameter in network.parameters()),
