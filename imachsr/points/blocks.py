@@ -64,6 +64,6 @@ class _Blocks:
         return [operation.name for operation in self.operations[inside.start : inside.stop]]
 
     def _output(self, call: Call) -> int | None:
-        ends = {*self.graph.recording.inputs, *self.graph.recording.outputs}
-        found = [value for value in call.outputs.values() if value in self.graph.on_the_way and value not in ends]
+        inside = self.graph.on_the_way - {*self.graph.recording.inputs, *self.graph.recording.outputs} - self.graph.tail
+        found = [value for value in call.outputs.values() if value in inside]
         return found[0] if found and call.differentiable else None

@@ -26,7 +26,8 @@ def find_points(network: nn.Module, *inputs: Any, **kwargs: Any) -> Points:
         kwargs: named inputs of the network.
 
     Returns:
-        The points in order of depth; `print` shows the table, `to_dataframe()` gives it to pandas.
+        The points in order of depth; `print` shows the table, `to_dataframe()` gives it to pandas, and `left_out` says
+        of every other tensor why it is no point.
 
     Raises:
         ValueError: a compiled network, or one with weights yet to be shaped.
@@ -44,12 +45,21 @@ def find_points(network: nn.Module, *inputs: Any, **kwargs: Any) -> Points:
     judge = Judge(graph, blocks, {value: names[0][0] for value, names in named})
     points, left_out = [], {}
     for value, names in named:
-        layout = layout_of(recording.values[value].axes, recording.values[value].shape)
+        layout = _useless(graph, value) or layout_of(recording.values[value].axes, recording.values[value].shape)
         if isinstance(layout, str):
             left_out[names[0][0]] = layout
         else:
             points.append(_point(graph, value, names, layout, judge))
     return Points(points, recording.how, left_out, graph.unused)
+
+
+def _useless(graph: Graph, value: int) -> str:
+    """Why a loss there would teach nothing of its own, "" if it would."""
+    if value not in graph.taught:
+        return "no parameter comes before it, so that a loss there reaches no weight"
+    if value in graph.tail:
+        return "it is the output in another size or layout, so that a loss there is the output loss again"
+    return ""
 
 
 def _refuse(network: nn.Module) -> None:

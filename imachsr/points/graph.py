@@ -97,6 +97,35 @@ class Graph:
         return tuple(name for name in self.recording.sizes if name not in used)
 
     @cached_property
+    def taught(self) -> frozenset[int]:
+        """Values made with parameters: a loss there reaches a weight."""
+        reached: set[int] = set()
+        for operation in self.operations:
+            if operation.parameters or reached.intersection(operation.inputs):
+                reached.update(operation.outputs)
+        return frozenset(reached)
+
+    @cached_property
+    def tail(self) -> frozenset[int]:
+        """Outputs, and values that are only cropped, padded, resized or rearranged on every way to the output."""
+        found: set[int] = set()
+        for value in sorted(self.on_the_way, reverse=True):  # readers make later values
+            readers = [self.operations[index] for index in self.readers[value]]
+            readers = [operation for operation in readers if self.on_the_way.intersection(operation.outputs)]
+            if all(self._resized_only(operation) and found.issuperset(operation.outputs) for operation in readers):
+                found.add(value)
+        return frozenset(found)
+
+    def _resized_only(self, operation: Operation) -> bool:
+        """Without weights, each channel for itself; one place taken out of many (a class token) is no crop."""
+        known = operation.name in RESHAPES or resizes(operation)
+        if not known or operation.parameters or len(operation.inputs) != 1 or len(operation.outputs) != 1:
+            return False
+        read, made = operation.inputs[0], operation.outputs[0]
+        alike = self.extent(read)[0] == self.extent(made)[0] > 0
+        return alike and (self.places(made) > 1 or self.places(read) == 1)
+
+    @cached_property
     def ancestors(self) -> list[int]:
         """For each value, the values it was made from, itself included, as bits of an integer."""
         bits = [1 << value for value in range(len(self.recording.values))]
@@ -206,6 +235,16 @@ def reshapes(operation: Operation) -> bool:
     """Nothing but a new arrangement of the same numbers, scaled at most."""
     scaled = operation.name in ("mul", "div", "add", "native_dropout") and len(operation.inputs) == 1
     return operation.name in RESHAPES or scaled
+
+
+def pads(operation: Operation) -> bool:
+    """Nothing but a margin is added."""
+    return "_pad" in operation.name
+
+
+def resizes(operation: Operation) -> bool:
+    """Padding or interpolation, each channel for itself."""
+    return pads(operation) or "upsample" in operation.name
 
 
 def normalizes(operation: Operation) -> bool:

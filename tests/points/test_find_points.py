@@ -2,12 +2,15 @@
 
 import functools
 import random
+from collections.abc import Callable
 
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import nn
 
+from imachsr.models import create
 from imachsr.points import Points, find_points
 
 IMAGES = torch.randn(2, 3, 16, 16, generator=torch.Generator().manual_seed(0))
@@ -175,6 +178,111 @@ def test_the_mode_of_the_network_is_the_mode_recorded() -> None:
     network = Auxiliary()
     assert [point.name for point in find_points(network.train(), IMAGES)] == ["conv", "aux"]
     assert [point.name for point in find_points(network.eval(), IMAGES)] == ["conv"]
+
+
+NO_WEIGHT = "no parameter comes before it, so that a loss there reaches no weight"
+OUTPUT_AGAIN = "it is the output in another size or layout, so that a loss there is the output loss again"
+
+
+def test_what_no_parameter_made_is_no_point() -> None:
+    network = nn.Sequential(nn.ZeroPad2d(1), nn.AvgPool2d(2), nn.BatchNorm2d(3, affine=False), nn.Conv2d(3, 4, 1))
+    points = find_points(nn.Sequential(*network, nn.ReLU(), nn.Conv2d(4, 2, 1)), IMAGES)
+    assert [point.name for point in points] == ["3", "4"]
+    assert points.left_out == dict.fromkeys("012", NO_WEIGHT)
+
+
+def test_parameters_of_another_branch_do_not_count() -> None:
+    class Late(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv, self.pool, self.head = nn.Conv2d(3, 4, 1), nn.AvgPool2d(2, 1), nn.Conv2d(7, 2, 1)
+
+        def forward(self, images: torch.Tensor) -> torch.Tensor:
+            return self.head(torch.cat([self.conv(images)[..., :-1, :-1], self.pool(images)], dim=1))
+
+    points = find_points(Late(), IMAGES)
+    assert [point.name for point in points] == ["conv"]
+    assert points.left_out == {"pool": NO_WEIGHT}
+
+
+class Tailed(nn.Module):
+    def __init__(self, tail: Callable[[torch.Tensor], torch.Tensor]) -> None:
+        super().__init__()
+        self.stem, self.head, self.tail = nn.Conv2d(3, 4, 3, 2, 1), nn.Conv2d(4, 6, 1), tail
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return self.tail(self.head(self.stem(images).relu()))
+
+
+@pytest.mark.parametrize(
+    "tail",
+    [
+        lambda logits: logits[..., :5, :7],
+        lambda logits: F.pad(logits, (0, 1, 0, 1)),
+        lambda logits: F.interpolate(logits, scale_factor=2, mode="bilinear"),
+        lambda logits: F.interpolate(logits, size=(20, 20), mode="nearest")[..., :16, :16],
+        lambda logits: logits.permute(0, 2, 3, 1).contiguous(),
+        lambda logits: logits.flatten(2).transpose(1, 2),
+        lambda logits: logits.half().float(),
+    ],
+)
+def test_the_output_in_another_size_or_layout_is_no_point(tail: Callable[[torch.Tensor], torch.Tensor]) -> None:
+    points = find_points(Tailed(tail), IMAGES)
+    assert [point.name for point in points] == ["stem"]
+    assert points.left_out == {"head": OUTPUT_AGAIN}
+
+
+@pytest.mark.parametrize(
+    "tail",
+    [
+        nn.Conv2d(6, 2, 1),
+        lambda features: features[:, :3],
+        lambda features: F.pixel_shuffle(features[:, :4], 2),
+        lambda features: features.mean((2, 3)),
+        lambda features: features.relu(),
+        lambda features: features.flatten(2)[..., 0],
+        lambda features: features + F.interpolate(features[..., ::2, ::2], scale_factor=2),
+    ],
+)
+def test_what_something_else_happens_to_is_a_point(tail: Callable[[torch.Tensor], torch.Tensor]) -> None:
+    assert "head" in {point.name for point in find_points(Tailed(tail), IMAGES)}
+
+
+def test_logits_that_are_read_by_weights_too_are_a_point() -> None:
+    class Refined(Tailed):
+        def forward(self, images: torch.Tensor) -> list[torch.Tensor]:
+            coarse = self.head(self.stem(images))
+            return [self.tail(coarse), F.interpolate(coarse, scale_factor=2)]
+
+    points = find_points(Refined(nn.Conv2d(6, 2, 1)), IMAGES)
+    assert [point.name for point in points] == ["stem", "head"]
+
+
+def test_the_last_features_of_a_classifier_are_points() -> None:
+    network = nn.Sequential(nn.Conv2d(3, 4, 1), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 2))
+    points = find_points(network, IMAGES)
+    assert [point.name for point in points] == ["0", "1", "2", "3"]
+    assert points.left_out == {}
+
+
+def test_a_head_that_is_only_resized_ends_no_block() -> None:
+    class Head(nn.Sequential):
+        def forward(self, images: torch.Tensor) -> torch.Tensor:
+            return F.interpolate(super().forward(images), scale_factor=2)
+
+    def pair(last: int) -> nn.Module:
+        return nn.Sequential(nn.Conv2d(4, 4, 1), nn.ReLU(), nn.Conv2d(4, last, 1))
+
+    points = find_points(Head(nn.Conv2d(3, 4, 3, 2, 1), pair(4), pair(4), pair(2)), IMAGES)
+    assert [point.rules["blocks"] for point in points.blocks] == ["end of block 1 of 2", "end of block 2 of 2"]
+    assert points.left_out == {"3": OUTPUT_AGAIN}
+
+
+def test_the_padded_deeplab_offers_neither_its_padded_input_nor_its_uncropped_logits() -> None:
+    pytest.importorskip("segmentation_models_pytorch")
+    points = find_points(create("deeplabv3plus_resnet18", 11), torch.zeros(2, 3, 180, 240))
+    assert points.left_out == {"network.encoder[0]": NO_WEIGHT, "network": OUTPUT_AGAIN}
+    assert points[0].parameters > 0
 
 
 def test_tied_weights_are_counted_once() -> None:
