@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from functools import cached_property
 
-from .graph import Graph, activates, attends, joins, normalizes, pointwise, relates, reshapes, weighted
+from .graph import Graph, activates, attends, joins, normalizes, pads, pointwise, relates, reshapes, weighted
 from .record import Call, Operation
 
 RULES = {
     "downsampling": "before or after the resolution falls",
     "blocks": "between major blocks: stages, transformer layers",
-    "bottleneck": "where features are compressed",
+    "bottleneck": "where features are compressed: fewer channels than before and after",
     "attention": "before or after attention",
     "skip": "the start of a skip connection from encoder to decoder",
     "activation": "at activation changes and normalization",
@@ -44,7 +44,7 @@ class Judge:
         found = []
         for made, operation in self.graph.upstream(value, reshapes):
             before = max(operation.inputs, key=self.graph.places, default=made)
-            if self._falls(before, made):
+            if self._falls(before, made) and not self._crops(operation):
                 found.append(f"after {operation.name} takes {self._size(before)} to {self._size(made)}")
                 break
         for call in () if found else self.calls.get(value, ()):
@@ -53,6 +53,8 @@ class Judge:
                 break
         for read, operation in self.graph.downstream(value, lambda o: reshapes(o) or activates(o) or normalizes(o)):
             after = max(operation.outputs, key=self.graph.places, default=read)
+            if self._crops(operation):
+                continue
             if self._falls(read, after) and self.graph.places(read) == self.graph.places(value):
                 found.append(f"before {operation.name} takes {self._size(read)} to {self._size(after)}")
                 break
@@ -60,6 +62,13 @@ class Judge:
 
     def _falls(self, before: int, after: int) -> bool:
         return self.graph.places(before) > self.graph.places(after) > 1  # pooling to 1x1 is no map any more
+
+    def _crops(self, operation: Operation) -> bool:
+        """A slice that keeps more than every second row and column."""
+        if operation.name != "slice":
+            return False
+        before, after = (self.graph.extent(values[0])[1:] for values in (operation.inputs, operation.outputs))
+        return all(2 * new > old + 1 or new == old for old, new in zip(before, after, strict=True))
 
     def _size(self, value: int) -> str:
         return "{}x{}".format(*self.graph.extent(value)[1:])
@@ -70,6 +79,7 @@ class Judge:
         return f"end of block {self.blocks[value] + 1} of {len(self.blocks)}"
 
     def _bottleneck(self, value: int) -> str:
+        """By channels, at any resolution: the nearest weights before narrow them, the nearest after widen them."""
         width = self.graph.extent(value)[0]
         before = self._other_width(value, width, self.graph.upstream, lambda operation: operation.inputs)
         after = self._other_width(value, width, self.graph.downstream, lambda operation: operation.outputs)
@@ -145,7 +155,7 @@ class Judge:
             (operation.inputs[0], made)
             for operation in self.graph.operations
             for made in operation.outputs
-            if len(operation.inputs) == 1 and places(made) > places(operation.inputs[0]) > 1
+            if len(operation.inputs) == 1 and places(made) > places(operation.inputs[0]) > 1 and not pads(operation)
             if made in self.graph.on_the_way
         ]
 

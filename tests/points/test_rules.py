@@ -150,6 +150,52 @@ def test_a_skip_connection_is_a_join_with_what_came_back_from_below() -> None:
     assert meeting(judged(EncoderDecoder(joined=False)), "skip") == {}
 
 
+class PaddedWindows(nn.Module):
+    """Residual windows on a map that they do not divide, as in the last stage of a small Swin."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem, self.mix, self.head = nn.Conv2d(3, 4, 1), nn.Conv2d(4, 4, 1), nn.Conv2d(4, 2, 1)
+        self.mode = "constant"
+
+    def forward(self, images: Tensor) -> Tensor:
+        maps = self.stem(images)
+        height, width = maps.shape[2:]
+        padded = F.pad(maps, (0, width % 2, 0, height % 2), mode=self.mode)
+        return self.head(maps + self.mix(padded)[..., :height, :width])
+
+
+@pytest.mark.parametrize("mode", ["constant", "reflect", "replicate"])
+def test_padding_is_no_upsampling_and_cropping_no_downsampling(mode: str) -> None:
+    network = PaddedWindows()
+    network.mode = mode
+    points = judged(network, torch.zeros(2, 3, 2, 3))
+    assert meeting(points, "skip") == {}
+    assert meeting(points, "downsampling") == {}
+
+
+def test_every_second_row_is_downsampling_though_it_is_a_slice() -> None:
+    class Strided(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.stem, self.deep, self.head = nn.Conv2d(3, 4, 1), nn.Conv2d(4, 4, 1), nn.Conv2d(4, 2, 1)
+
+        def forward(self, images: Tensor) -> Tensor:
+            return self.head(self.deep(self.stem(images)[..., ::2, ::2]))
+
+    assert set(meeting(judged(Strided(), torch.zeros(2, 3, 5, 7)), "downsampling")) == {"stem"}
+
+
+def test_a_small_swin_has_no_skip_connection() -> None:
+    torchvision = pytest.importorskip("torchvision")
+    swin = torchvision.models.SwinTransformer(
+        [4, 4], embed_dim=8, depths=[1, 1, 1, 2], num_heads=[1, 1, 1, 1], window_size=[2, 2], num_classes=4
+    )
+    points = judged(swin, torch.zeros(2, 3, 64, 96))
+    assert points["features.7.0"].size == (2, 3)
+    assert meeting(points, "skip") == {}
+
+
 def test_a_residual_sum_is_no_skip_connection() -> None:
     assert meeting(judged(nn.Sequential(nn.Conv2d(3, 4, 1), Residual(4), nn.Conv2d(4, 2, 1))), "skip") == {}
 
