@@ -31,7 +31,7 @@ def choose_points(
         count: M, or "log" for round(log2(number of bases)), at least one.
         near: "input", "center" or "output" fix which row of `count` steps is taken; "spread" is evenly over depth.
         distance: bases from one chosen point to the next (every `distance`-th one); one base by default.
-        rules: only points that meet one of these transition rules.
+        rules: only points that meet one of these transition rules; no other points fill up where these are too few.
         names: only these points; as many names as `count` fix the choice.
 
     Raises:
@@ -57,7 +57,7 @@ def choose_points(
     step = distance or 1
     base = _filled(base, candidates, (count - 1) * step + 1)
     if len(base) < (count - 1) * step + 1:
-        raise ValueError(_too_few(count, step, points, candidates))
+        raise ValueError(_too_few(count, step, points, candidates, {"rules": rules, "names": names}))
     if near == "spread":
         return tuple(_spread(base[::step], count))
     start = {"input": 0, "center": (len(base) - (count - 1) * step - 1) // 2, "output": -1 - (count - 1) * step}[near]
@@ -109,11 +109,15 @@ def _spread(points: Sequence[Point], count: int) -> list[Point]:
     return chosen
 
 
-def _too_few(count: int, step: int, points: Sequence[Point], candidates: Sequence[Point]) -> str:
+def _too_few(
+    count: int, step: int, points: Sequence[Point], candidates: Sequence[Point], narrowing: dict[str, object]
+) -> str:
     needed = (count - 1) * step + 1
     asked = f"{count} points" + (f" {step} bases apart, which takes {needed}" if step > 1 else "")
-    relax = [*(["distance"] if step > 1 else []), *(["rules or names"] if len(candidates) < len(points) else [])]
+    narrow = {word: wish for word, wish in narrowing.items() if wish is not None}
+    among = " and ".join(f"{word}={wish!r}" for word, wish in narrow.items())
+    relax = [*(["distance"] if step > 1 else []), *narrow]
     return (
-        f"got a wish for {asked}; {len(candidates)} of the network's {len(points)} points can be chosen; "
-        f"lower count{''.join(f', or relax {word}' for word in relax)}"
+        f"got a wish for {asked}{f' with {among}' if among else ''}; {len(candidates)} of the network's {len(points)} "
+        f"points can be chosen; lower count{''.join(f', or relax {word}' for word in relax)}"
     )

@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from imachsr.models import create
 from imachsr.points import Points, choose_points, find_points
 
 
@@ -86,6 +87,26 @@ def test_rules_narrow(points: Points) -> None:
     assert len(choose_points(points, 2, rules=["downsampling", "fusion"])) == 2
 
 
+def test_rules_are_not_filled_up_with_other_points(points: Points) -> None:
+    few = [point for point in points if "downsampling" in point.rules]
+    assert len(choose_points(points, len(few), rules="downsampling")) == len(few) < 9
+    with pytest.raises(ValueError, match="relax rules"):
+        choose_points(points, len(few) + 1, rules="downsampling")
+
+
+@pytest.mark.parametrize(
+    ("count", "expected"),
+    [
+        (3, ["encoder.layer2.0", "encoder.layer3", "decoder.aspp.0"]),
+        (5, ["encoder.layer1", "encoder.layer2", "encoder.layer3", "encoder.layer4", "decoder.aspp.0"]),
+    ],
+)
+def test_the_choices_that_published_results_rest_on(count: int, expected: list[str]) -> None:
+    pytest.importorskip("segmentation_models_pytorch")
+    points = find_points(create("deeplabv3plus_resnet18", 11).train(), torch.zeros(2, 3, 180, 240))
+    assert names(points, count) == [f"network.{name}" for name in expected]
+
+
 def test_names_fix_the_choice(points: Points) -> None:
     assert names(points, 2, names=["7.conv1", "2"]) == ["2", "7.conv1"]
 
@@ -108,8 +129,17 @@ def test_too_few_says_how_many_there_are_and_what_to_relax(points: Points) -> No
         choose_points(points, 99)
     with pytest.raises(ValueError, match=r"3 points 40 bases apart, which takes 81;.*lower count, or relax distance$"):
         choose_points(points, 3, distance=40)
-    with pytest.raises(ValueError, match=r"wish for 2 points; 1 of.*lower count, or relax rules or names$"):
+
+
+def test_too_few_repeats_the_rules_and_names_asked_for(points: Points) -> None:
+    with pytest.raises(ValueError, match=r"2 points with names=\['5'\]; 1 of the .*lower count, or relax names$"):
         choose_points(points, 2, names=["5"])
+    with pytest.raises(ValueError, match=r"with rules='attention'; 0 of the .*lower count, or relax rules$"):
+        choose_points(points, 1, rules="attention")
+    with pytest.raises(
+        ValueError, match=r"with rules=\['fusion'\] and names=\['1', '2'\]; 2 of .*relax rules, or relax names"
+    ):
+        choose_points(points, 3, rules=["fusion"], names=["1", "2"])
 
 
 @pytest.mark.parametrize(
