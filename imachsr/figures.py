@@ -239,10 +239,13 @@ def ribbon(points: Sequence[Point], chosen: Sequence[Point] = ()) -> Figure:
     _ribbon_band(band, points)
     _ribbon_rules(rows, points)
     for number, point in enumerate(chosen):
-        for axis in (band, rows):
-            axis.axvline(100 * point.depth, color="black", linewidth=1.2, zorder=1)
-        height = 1.04 + 0.09 * (number % 3)
-        band.text(100 * point.depth, height, point.name, transform=band.get_xaxis_transform(), ha="center", fontsize=8)
+        height = 1.2 - 0.09 * (number % 3)  # falling, so that a name passes over the next line
+        band.axvline(100 * point.depth, ymax=height, color="black", linewidth=1.2, zorder=1, clip_on=False)
+        rows.axvline(100 * point.depth, color="0.6", linewidth=1.2, zorder=0)
+        band.text(
+            100 * point.depth + 0.5, height, point.name, transform=band.get_xaxis_transform(), va="top", fontsize=8,
+            bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.5},
+        )  # fmt: skip
     rows.set_xlabel("depth: share of the operations done (%)")
     return figure
 
@@ -260,7 +263,7 @@ def _ribbon_band(axis: Any, points: Sequence[Point]) -> None:
     axis.scatter(blocks, [0] * len(blocks), s=28, color=color, zorder=3, label="end of a block")
     ticks = sorted({point.size[0] for point in maps})
     axis.set_yticks([np.log2(rows) for rows in ticks], [f"{rows} rows" for rows in ticks], fontsize=8)
-    axis.legend(loc="lower right", fontsize=8, frameon=False)
+    axis.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), fontsize=8, frameon=False)
     sns.despine(ax=axis)
 
 
@@ -273,7 +276,7 @@ def _ribbon_rules(axis: Any, points: Sequence[Point]) -> None:
     colors = sns.color_palette("colorblind", len(RULES))
     for row, (rule, color) in enumerate(zip(RULES, colors, strict=True)):
         met = [100 * point.depth for point in points if rule in point.rules]
-        axis.scatter(met, [row] * len(met), marker="|", s=70, color=color)
+        axis.scatter(met, [row] * len(met), marker="|", s=70, color=color, zorder=3)
     axis.set_yticks(range(len(RULES)), list(RULES), fontsize=8)
     axis.set_ylim(len(RULES) - 0.5, -0.5)
     sns.despine(ax=axis)

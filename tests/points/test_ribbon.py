@@ -20,6 +20,10 @@ def test_the_ribbon_shows_blocks_rules_and_choices() -> None:
     assert [text.get_text() for text in rows.get_yticklabels()] == list(RULES)
     assert [text.get_text() for text in band.texts] == [point.name for point in chosen]
     assert [line.get_xdata()[0] for line in band.lines] == [100 * point.depth for point in chosen]
+    assert all(ticks.zorder > line.zorder for ticks in rows.collections for line in rows.lines), "ticks on top"
+    figure.canvas.draw()
+    legend, drawn = band.get_legend().get_window_extent(), band.collections[0].get_window_extent()
+    assert not legend.overlaps(drawn)
     plt.close(figure)
     words = ribbon_alt(points, chosen)
     assert "4 points and 0 blocks" in words
