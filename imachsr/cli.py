@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import argparse
 import sys
+import time
 from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
 
 from . import __version__
+from .metrics import PROTOCOLS
 
 EPILOG = """examples:
   imachsr points --model deeplabv3plus_resnet18 --size 180x240
@@ -27,7 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     try:
         return given.action(given) or 0
-    except (ValueError, TypeError, FloatingPointError, OSError) as error:
+    except (ValueError, TypeError, RuntimeError, FloatingPointError, OSError) as error:
         if given.traceback:
             raise
         print(f"imachsr {given.verb}: {error}", file=sys.stderr)
@@ -89,7 +91,8 @@ def _points(given: argparse.Namespace) -> None:
         print(points)
         return
     for point in choose_points(points, given.count, near=given.near, distance=given.distance):
-        print(point)
+        height, width = point.size
+        print(f"{point.name:<40} {point.channels:>5} channels  {height}x{width}  depth {100 * point.depth:.0f} %")
 
 
 def _add_run(verbs: argparse._SubParsersAction) -> None:
@@ -114,7 +117,11 @@ def _add_run(verbs: argparse._SubParsersAction) -> None:
     parser.add_argument("--distance", type=int, help="bases between points")
     parser.add_argument("--alpha", type=float, help=f"weight of the supervision (default: {defaults['alpha']})")
     parser.add_argument(
-        "--lambda", dest="lambda_", type=float, help=f"weight of the regularizer (default: {defaults['lambda_']})"
+        "--lambda",
+        dest="lambda_",
+        metavar="LAMBDA",
+        type=float,
+        help=f"weight of the regularizer (default: {defaults['lambda_']})",
     )
     parser.add_argument(
         "--whole-weights",
@@ -139,7 +146,7 @@ def _add_run(verbs: argparse._SubParsersAction) -> None:
     parser.add_argument("--workers", type=int, help="processes that load data (default: 0)")
     parser.add_argument("--ledger", default=ledger_folder(), type=Path, help="folder of results (default: data/ledger)")
     parser.add_argument("--again", action="store_true", help="run even if the ledger has the answer")
-    parser.add_argument("--protocol", default="dataset", help="metric protocol of the printed table")
+    parser.add_argument("--protocol", default="dataset", choices=[*PROTOCOLS], help="(default: dataset)")
     parser.set_defaults(action=_run)
 
 
@@ -152,9 +159,12 @@ def _run(given: argparse.Namespace) -> None:
         if entry.name != "tier" and getattr(given, entry.name, None) is not None
     }
     settings = Settings.at(given.tier, **changes) if given.tier else Settings(**changes)
+    started = time.time()
     result = run(settings, ledger=given.ledger, again=given.again)
+    path = given.ledger / f"{result.key}.json"
     print(result.table(given.protocol))
-    print(f"filed as {given.ledger / result.key}.json")
+    answered = path.stat().st_mtime < started
+    print(f"answered from {path}; --again runs it anew" if answered else f"filed as {path}")
 
 
 def _add_reproduce(verbs: argparse._SubParsersAction) -> None:
@@ -190,7 +200,7 @@ def _add_results(verbs: argparse._SubParsersAction) -> None:
     )  # fmt: skip
     parser.add_argument("act", nargs="?", default="list", choices=["list", "show", "publish", "table"])
     parser.add_argument("keys", nargs="*", help="beginnings of keys")
-    parser.add_argument("--protocol", default="dataset", help="metric protocol (default: %(default)s)")
+    parser.add_argument("--protocol", default="dataset", choices=[*PROTOCOLS], help="(default: dataset)")
     parser.set_defaults(action=_results)
 
 
@@ -204,11 +214,16 @@ def _results(given: argparse.Namespace) -> None:
     if given.act == "table":
         print(results_markdown(results(published_folder()), given.protocol))
         return
-    chosen = [r for r in results() if not given.keys or any(r.key.startswith(key) for key in given.keys)]
+    every = results()
+    for key in given.keys:
+        if not any(result.key.startswith(key) for result in every):
+            raise ValueError(f"got key {key!r}, which no filed result begins with; see `imachsr results` for the keys")
+    chosen = [r for r in every if not given.keys or any(r.key.startswith(key) for key in given.keys)]
     for result in sorted(chosen, key=lambda r: (r.settings["data"], r.settings["scheme"], r.settings["seed"])):
         s = result.settings
         print(
-            f"{result.key}  {s['tier']:<7} {s['data']:<8} {s['model']} {s['scheme']:<16} seed {s['seed']}  "
+            f"{result.key}  {s['tier']:<7} {s['data']:<8} {'x'.join(map(str, s['size'] or ['native'])):<8} "
+            f"{s['epochs']:>3} epochs  {s['model']} {s['scheme']:<16} {len(result.points)} points  seed {s['seed']}  "
             f"mIoU {100 * result.scores[given.protocol]['mIoU']:.2f} % ({given.protocol})"
         )
         if given.act == "show":

@@ -48,12 +48,18 @@ class Confusion:
         """Count class ids (B, H, W), or (B,) for classification, against labels of the same shape.
 
         Raises:
+            TypeError: ids that are not whole numbers.
             ValueError: shapes differ, or an id at a scored pixel is not one of the K classes.
         """
         if predictions.shape != targets.shape:
             raise ValueError(
                 f"got predictions {tuple(predictions.shape)} and targets {tuple(targets.shape)}; "
                 "both are class ids of one shape; upsample the logits to label size and take argmax first"
+            )
+        if predictions.is_floating_point() or targets.is_floating_point():
+            raise TypeError(
+                f"got predictions {predictions.dtype} and targets {targets.dtype}; class ids are whole numbers; "
+                "take argmax of the logits, or .long() of ids"
             )
         K = self.classes
         truth, guess = (ids.reshape(len(ids), -1).long() for ids in (targets, predictions))

@@ -141,6 +141,7 @@ def _private_jupyter() -> Iterator[None]:
             "JUPYTER_RUNTIME_DIR": f"{folder}/runtime",
             "JUPYTER_CONFIG_DIR": f"{folder}/config",
             "JUPYTER_DATA_DIR": f"{folder}/data",
+            "TQDM_DISABLE": "1",
             "OMP_WAIT_POLICY": "PASSIVE",  # spinning threads make a step many times slower beside another program
         }
         quiet = Path(private["IPYTHONDIR"]) / "profile_default" / "ipython_kernel_config.py"
@@ -208,14 +209,14 @@ def reproduce(
 
     paths, out = notebooks(chosen), Path(out).absolute()
     root = str(Path(root).absolute()) if root else None
-    datasets.create(data, part="train", root=root)  # a missing or damaged root is refused here, not in a notebook
+    for part in ("train", "test"):  # missing or damaged data is refused here, not in a notebook
+        datasets.verify(datasets.create(data, part=part, root=root))
     given = {"tier": tier, "data": data, "root": root or "", "folder": str(out)}
     failures, started = [], time.perf_counter()
     for number, path in enumerate(paths, 1):
         print(f"[{number}/{len(paths)}] {path.stem} ...", file=sys.stderr, flush=True)
         clock = time.perf_counter()
-        for stale in out.glob(f"{path.name[:3]}*"):  # the report shows what this run drew, nothing older
-            stale.unlink()
+        _remove_figures(out, path.name[:3])
         try:
             execute(path, out / "executed" / path.name, given, progress=progress)
             if store_outputs:
@@ -231,6 +232,20 @@ def reproduce(
     return 1 if failures else 0
 
 
+def _figures(folder: Path, prefix: str = "[0-9][0-9]_") -> list[Path]:
+    """Pictures that `figures.show` filed: a PNG with its words beside it, by notebook, then in the order drawn."""
+    found = [path for path in folder.glob(f"{prefix}*.png") if path.with_suffix(".json").is_file()]
+    return sorted(found, key=lambda path: (path.name[:2], path.stat().st_mtime_ns))
+
+
+def _remove_figures(folder: Path, prefix: str) -> None:
+    """The report shows what this run drew, nothing older."""
+    for picture in _figures(folder, prefix):
+        if {"alt", "caption"} == set(json.loads(picture.with_suffix(".json").read_text(encoding="utf-8"))):
+            picture.with_suffix(".json").unlink()
+            picture.unlink()
+
+
 def _say_where(out: Path, report: Path, tier: str, data: str, seconds: float) -> None:
     ran = [result for result in results() if (result.settings["tier"], result.settings["data"]) == (tier, data)]
     print(f"\nConventional training against the schemes, tier {tier}, data {data}, per cent, protocol dataset:\n")
@@ -244,7 +259,7 @@ def write_report(folder: str | Path, *, tier: str, data: str, failures: Sequence
     folder = Path(folder)
     ran = [result for result in results() if (result.settings["tier"], result.settings["data"]) == (tier, data)]
     pictures = []
-    for image in sorted(folder.glob("[0-9][0-9]_*.png"), key=lambda path: (path.name[:2], path.stat().st_mtime_ns)):
+    for image in _figures(folder):
         words = json.loads(image.with_suffix(".json").read_text(encoding="utf-8"))
         encoded = base64.b64encode(image.read_bytes()).decode()
         pictures.append(

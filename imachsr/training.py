@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import os
+import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -195,8 +197,10 @@ def fastest_memory_format(trainee: Supervised, images: Tensor, targets: Tensor) 
     Which one wins depends on machine and resolution: channels_last is slower for small images and faster for large.
     """
     state = {name: value.clone() for name, value in trainee.state_dict().items()}
+    device = next(trainee.parameters()).device
+    images, targets = images.to(device), targets.to(device)
     seconds = {}
-    with torch.random.fork_rng(devices=[]):
+    with torch.random.fork_rng():
         for memory_format in (torch.contiguous_format, torch.channels_last):
             trainee.to(memory_format=memory_format)
             laid_out = images.to(memory_format=memory_format)
@@ -204,9 +208,13 @@ def fastest_memory_format(trainee: Supervised, images: Tensor, targets: Tensor) 
             for _ in range(3):  # the first one warms up
                 started = time.perf_counter()
                 trainee(laid_out, targets).total.backward()
+                if device.type == "cuda":
+                    torch.cuda.synchronize()
                 times.append(time.perf_counter() - started)
             seconds[memory_format] = min(times[1:])
     trainee.zero_grad(set_to_none=True)
+    trainee.to(memory_format=torch.contiguous_format)
+    trainee.skipped.clear()
     trainee.load_state_dict(state)
     return min(seconds, key=seconds.__getitem__)
 
@@ -231,7 +239,7 @@ def _check_finite(terms: dict[str, Tensor]) -> None:
     for name, value in terms.items():
         if not math.isfinite(float(value)):
             raise FloatingPointError(
-                f"got {float(value)} for the loss term {name!r}; every term must be finite; no weight was changed: "
+                f"got {float(value)} for the loss term {name!r}; every term must be finite; this step was not taken: "
                 "check the images of this batch, or lower the learning rate"
             )
 
@@ -244,24 +252,23 @@ def _to(batch: Any, device: torch.device) -> Any:
 
 @contextmanager
 def _bar(loader: Iterable, label: str, progress: bool | None) -> Iterator[Any]:
-    import sys
-
     from tqdm.auto import tqdm
 
-    show = sys.stderr.isatty() if progress is None else progress
+    show = _interactive() if progress is None else progress
     with tqdm(loader, desc=label.strip(), unit="batch", leave=False, disable=not show) as bar:
         yield bar
 
 
-def _say(epoch: Epoch, epochs: int, label: str, progress: bool | None) -> None:
-    import sys
+def _interactive() -> bool:
+    """A terminal, or a notebook somebody looks at; not a notebook run in batch."""
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython else None
+    return sys.stderr.isatty() or (getattr(shell, "kernel", None) is not None and "TQDM_DISABLE" not in os.environ)
 
+
+def _say(epoch: Epoch, epochs: int, label: str, progress: bool | None) -> None:
     if progress is False:
         return
-    total = " ".join(f"{name} {value:.3f}" for name, value in epoch.losses.items() if name == "output")
-    score = f"  mIoU {100 * epoch.scores['mIoU']:.2f} %" if "mIoU" in epoch.scores else ""
-    print(
-        f"{label} epoch {epoch.number}/{epochs}  loss {total}{score}  {epoch.images_per_second:.1f} images/s".strip(),
-        file=sys.stderr,
-        flush=True,
-    )
+    score = f"  mIoU {100 * epoch.scores['mIoU']:.2f} %" if epoch.scores.get("mIoU") is not None else ""
+    line = f"{label} epoch {epoch.number}/{epochs}  output loss {epoch.losses['output']:.3f}{score}"
+    print(f"{line}  {epoch.images_per_second:.1f} images/s".strip(), file=sys.stderr, flush=True)

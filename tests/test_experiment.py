@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import imachsr
-from imachsr.experiment import TIERS, Result, publish, results, run, write_atomically
+from imachsr.experiment import TIERS, Result, comparison, publish, results, run, write_atomically
 
 TINY = imachsr.Settings(size=(32, 48), length=4, epochs=1, batch_size=2, memory_format="contiguous")
 
@@ -21,7 +21,7 @@ def ran(tmp_path_factory):
 def test_a_run_is_filed_and_answers_again(ran, monkeypatch):
     ledger, result = ran
     path = ledger / f"{result.key}.json"
-    assert Result.read(path) == Result.read(result.write(ledger))
+    assert Result.read(path) == result
     monkeypatch.setattr("imachsr.experiment.study._train_and_score", lambda *_: pytest.fail("ran again"))
     assert run(replace(TINY, workers=1), ledger=ledger).key == result.key
 
@@ -87,9 +87,7 @@ def test_keys_of_published_results_stay():
         known = {
             name: value for name, value in result.settings.items() if name in imachsr.Settings.__dataclass_fields__
         }
-        settings = imachsr.Settings(**known)
-        assert set(settings.decisive()) <= set(result.settings)
-        assert settings.scheme == result.settings["scheme"]
+        assert imachsr.Settings(**known).key(result.provenance["fingerprint"]) == result.key
     assert replace(TINY, weighting="uncertainty").key("d") != TINY.key("d")
     assert replace(TINY, weight_schedule="cosine").key("d") != TINY.key("d")
 
@@ -109,6 +107,14 @@ def test_tiers():
         (lambda: imachsr.Settings(points=0), "at least 1"),
         (lambda: imachsr.Settings(epochs=0), "at least 1"),
         (lambda: imachsr.Settings(memory_format="fast"), "choose one"),
+        (lambda: imachsr.Settings(schedule="warp"), "choose one"),
+        (lambda: imachsr.Settings(near="left"), "choose one"),
+        (lambda: imachsr.Settings(size=(10, 20, 30)), "height, width"),
+        (lambda: imachsr.Settings(size=(0, 20)), "height, width"),
+        (lambda: imachsr.Settings(learning_rate=-1.0), "at least 0"),
+        (lambda: imachsr.Settings(alpha=float("nan")), "finite"),
+        (lambda: imachsr.Settings(length=0), "at least 1"),
+        (lambda: imachsr.Settings(tier="paper", epochs=1), "Settings.at"),
         (lambda: imachsr.Settings.at("huge"), "the tiers are"),
         (lambda: run(replace(TINY, data="imagenet")), "streets"),
         (lambda: run(replace(TINY, data="camvid")), "root"),
@@ -121,6 +127,38 @@ def test_bad_settings_are_refused_before_the_first_step(make, words, monkeypatch
     monkeypatch.setattr("imachsr.training.fit", lambda *_, **__: pytest.fail("training began"))
     with pytest.raises(ValueError, match=words):
         make()
+
+
+@pytest.mark.parametrize("wrong", [{"epochs": 2.5}, {"epochs": "3"}, {"points": True}, {"seed": None}])
+def test_settings_of_another_type_are_refused(wrong):
+    with pytest.raises(TypeError, match="of type"):
+        imachsr.Settings(**wrong)
+
+
+def test_a_whole_number_given_for_a_real_one_is_the_same_setting():
+    assert imachsr.Settings(alpha=1).key("d") == imachsr.Settings(alpha=1.0).key("d")
+
+
+def test_comparison_takes_means_over_seeds_and_over_nothing_else(ran):
+    _, result = ran
+
+    def variant(mean, fingerprint="one", **settings):
+        return replace(
+            result,
+            settings={**result.settings, **settings},
+            scores={"dataset": {**result.scores["dataset"], "mIoU": mean}},
+            provenance={**result.provenance, "fingerprint": fingerprint},
+        )
+
+    table = comparison(
+        [variant(0.4, seed=0), variant(0.6, seed=1), variant(0.9, "other data"), variant(0.1, alpha=9.0)]
+    )
+    assert sorted(zip(table["mIoU"].round(6), table["seeds"], strict=True)) == [(10.0, 1), (50.0, 2), (90.0, 1)]
+    plain = [
+        variant(0.4, scheme="conventional", seed=0, points=3),
+        variant(0.6, scheme="conventional", seed=1, points=5),
+    ]
+    assert list(comparison(plain)["seeds"]) == [2], "points say nothing where there are none"
 
 
 def test_unknown_setting_is_refused():

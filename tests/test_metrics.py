@@ -109,7 +109,7 @@ def test_works_for_classification():
 @pytest.mark.parametrize(
     ("make", "words"),
     [
-        (lambda: counted(torch.zeros(1, 2, 2), torch.zeros(1, 2, 3), 2), "upsample the logits"),
+        (lambda: counted(torch.zeros(1, 2, 2).long(), torch.zeros(1, 2, 3).long(), 2), "upsample the logits"),
         (lambda: counted(torch.tensor([[7]]), torch.tensor([[0]]), 2), "class id 7 in predictions"),
         (lambda: counted(torch.tensor([[0]]), torch.tensor([[9]]), 2), "class id 9 in targets"),
         (lambda: Confusion(0), "at least one class"),
@@ -122,3 +122,8 @@ def test_works_for_classification():
 def test_bad_input_says_what_to_do(make, words):
     with pytest.raises(ValueError, match=words):
         make()
+
+
+def test_class_ids_are_whole_numbers():
+    with pytest.raises(TypeError, match="argmax"):
+        counted(torch.tensor([[0.9]]), torch.tensor([[0]]), 2)

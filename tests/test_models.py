@@ -47,7 +47,18 @@ def test_any_size(size):
     network = models.create("deeplabv3plus_resnet18", 11).eval()
     with torch.no_grad():
         logits = network(torch.rand(1, 3, *size))
-    assert logits.shape == (1, 11, -(-size[0] // 4), -(-size[1] // 4))
+    whole = size[0] % 4 == size[1] % 4 == 0
+    assert logits.shape == (1, 11, *((size[0] // 4, size[1] // 4) if whole else size))
+
+
+@pytest.mark.parametrize("height", [60, 90, 45])
+def test_logits_stay_aligned_at_any_size(height):
+    """A network that returns the row of each pixel, at a quarter of the resolution: upsampled, rows are rows again."""
+    network = models.Padded(torch.nn.AvgPool2d(4), multiple=16, stride=4)
+    rows = torch.arange(height).float().view(1, 1, height, 1).expand(1, 1, height, 64).contiguous()
+    logits = torch.nn.functional.interpolate(network(rows), (height, 64), mode="bilinear", align_corners=False)
+    inner = slice(4, height // 4 * 4 - 6)  # borders are flat, and padding is zero
+    assert (logits - rows)[..., inner, :].abs().max() < 1e-4
 
 
 def test_padding_does_not_move_the_logits():

@@ -132,3 +132,11 @@ def test_unknown_notebook_and_missing_data_are_refused_first(tmp_path, monkeypat
     with pytest.raises(ValueError, match="nowhere"):
         reproduce.reproduce(data="camvid", root=tmp_path / "nowhere", out=tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def test_only_its_own_figures_are_replaced(tmp_path):
+    for name in ("01_mine.ipynb", "01_photo.png", "01_old.png"):
+        (tmp_path / name).write_text("kept")
+    (tmp_path / "01_old.json").write_text('{"alt": "a", "caption": "c"}')
+    reproduce._remove_figures(tmp_path, "01_")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["01_mine.ipynb", "01_photo.png"]

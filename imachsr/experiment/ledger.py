@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..objective import SCHEMES
+from .settings import Settings
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -47,8 +49,21 @@ class Result:
     per_image: list[list[list[int]]]  # image -> TP, FP, FN -> class: every protocol can be computed again
     provenance: dict[str, Any] = field(default_factory=dict)
 
+    @property
+    def group(self) -> str:
+        """Equal for results that differ in their seed alone: same settings, data and numerics."""
+        known = {name: value for name, value in self.settings.items() if name in Settings.__dataclass_fields__}
+        origin = self.provenance.get("fingerprint", ""), self.provenance.get("numerics", 1)
+        return f"{Settings(**known).alike()} {origin}"
+
     def table(self, protocol: str = "dataset") -> str:
-        """Per-class IoU, precision, recall and F1 in per cent, with the means below."""
+        """Per-class IoU, precision, recall and F1 in per cent, with the means below.
+
+        Raises:
+            ValueError: unknown protocol.
+        """
+        if protocol not in self.scores:
+            raise ValueError(f"got protocol={protocol!r}; this result has {[*self.scores]}; use one of them")
         scores = self.scores[protocol]
         rows = [f"{'class':<14}{'IoU':>8}{'precision':>11}{'recall':>8}{'F1':>8}"]
         columns = (("iou", 8), ("precision", 11), ("recall", 8), ("f1", 8))
@@ -57,6 +72,8 @@ class Result:
         means = (("mIoU", 8), ("mPrecision", 11), ("mRecall", 8), ("mF1", 8))
         rows.append(f"{'mean':<14}" + "".join(_percent(scores[name], width) for name, width in means))
         rows.append(f"{'pixel accuracy':<14}{_percent(scores['pixel_accuracy'], 8)}   protocol: {protocol}")
+        if any(value is None or value != value for value in scores["per_class"]["precision"]):
+            rows.append("-: undefined (a class never predicted has no precision) and left out of the mean")
         return "\n".join(rows)
 
     @classmethod
@@ -78,7 +95,7 @@ def results(*folders: str | Path) -> list[Result]:
     found: dict[str, Result] = {}
     for folder in folders or (ledger_folder(), published_folder()):
         for path in sorted(Path(folder).glob("*.json")):
-            if len(path.stem) == 16:
+            if re.fullmatch("[0-9a-f]{16}", path.stem):
                 found.setdefault(path.stem, Result.read(path))
     return list(found.values())
 
@@ -86,6 +103,8 @@ def results(*folders: str | Path) -> list[Result]:
 def publish(keys: list[str], *, ledger: str | Path | None = None, published: str | Path | None = None) -> list[Path]:
     """Copy chosen Results, named by the beginnings of their keys, from the local ledger to the published ones."""
     ledger, published = Path(ledger or ledger_folder()), Path(published or published_folder())
+    if not keys:
+        raise ValueError("got no keys; publishing copies chosen results; name them, see `imachsr results`")
     paths = []
     for key in keys:
         matches = sorted(ledger.glob(f"{key}*.json"))
@@ -107,10 +126,8 @@ def comparison(results: Sequence[Result], protocol: str = "dataset", metrics: Se
         {
             **{name: result.settings[name] for name in shown},
             "size": "x".join(map(str, result.settings["size"] or ("native",))),
-            "same": json.dumps(
-                {k: v for k, v in result.settings.items() if k not in ("seed", "workers")}, sort_keys=True
-            ),
-            **{name: 100 * result.scores[protocol][name] for name in metrics},
+            "group": result.group,
+            **{name: _hundred(result.scores[protocol][name]) for name in metrics},
             "seeds": result.settings["seed"],
         }
         for result in results
@@ -119,9 +136,9 @@ def comparison(results: Sequence[Result], protocol: str = "dataset", metrics: Se
         return pd.DataFrame(columns=[*shown, *metrics, "seeds"])
     table = pd.DataFrame(rows)
     table["scheme"] = pd.Categorical(table["scheme"], [*SCHEMES], ordered=True)
-    grouped = table.groupby([*shown, "same"], observed=True, sort=True)
+    grouped = table.groupby([*shown, "group"], observed=True, sort=True)
     merged = grouped.agg({**dict.fromkeys(metrics, "mean"), "seeds": "nunique"}).reset_index()
-    return merged.drop(columns="same")
+    return merged.drop(columns="group")
 
 
 def results_markdown(results: Sequence[Result], protocol: str = "dataset") -> str:
@@ -138,6 +155,7 @@ def results_markdown(results: Sequence[Result], protocol: str = "dataset") -> st
     seeds = "**One seed each: no difference here is a finding.**" if most == 1 else f"Means over up to {most} seeds."
     copies = " ".join(f"Images from a {name.upper()} copy." if name == "webp" else "" for name in files)
     lines += ["", f"Per cent, protocol `{protocol}`, all test images at full label size, after the last epoch. {seeds} "
+              "Classes never predicted have no precision and are left out of its mean. "
               f"{copies} Hardware: {', '.join(devices)}."]  # fmt: skip
     return "\n".join(lines)
 
@@ -166,6 +184,10 @@ def _plain(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [_plain(entry) for entry in value]
     return None if isinstance(value, float) and value != value else value
+
+
+def _hundred(share: float | None) -> float:
+    return float("nan") if share is None else 100 * share
 
 
 def _percent(value: float | None, width: int) -> str:

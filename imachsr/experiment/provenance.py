@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 
-def provenance() -> dict[str, Any]:
+def provenance(device: torch.device | None = None) -> dict[str, Any]:
     """Where a number came from: revision, versions, hardware, threads, time."""
     import numpy
 
@@ -33,7 +33,7 @@ def provenance() -> dict[str, Any]:
         "torch": torch.__version__,
         "numpy": numpy.__version__,
         "platform": f"{platform.system()} {platform.machine()}",
-        "device": torch.cuda.get_device_name() if torch.cuda.is_available() else _processor(),
+        "device": torch.cuda.get_device_name(device) if device and device.type == "cuda" else _processor(),
         "threads": torch.get_num_threads(),
         "date": time.strftime("%Y-%m-%d", time.gmtime()),
     }

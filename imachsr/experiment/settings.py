@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-from ..objective import SCHEMES
+from ..objective import SCHEDULES, SCHEMES, WEIGHTINGS
 
 NUMERICS = 1  # raise it when the same settings would give other numbers; old results then no longer answer
 # fields younger than the first results: they enter the key only where they depart from how it was before
@@ -16,10 +16,25 @@ LATER = {"weighting": "fixed", "weight_schedule": "constant"}
 # Defaults per tier: where it runs, on what, within which time. A tier fixes cost, never a conclusion.
 TIERS: dict[str, dict[str, Any]] = {
     "smoke": {"size": (64, 96), "epochs": 4, "length": 48, "batch_size": 8},
-    "lesson": {"size": (90, 120), "epochs": 6, "length": 360, "batch_size": 8},
+    "lesson": {"size": (96, 128), "epochs": 6, "length": 360, "batch_size": 8},
     "lab": {"size": (360, 480), "epochs": 100, "batch_size": 8},
     "paper": {"size": None, "epochs": 200, "batch_size": 8},
 }
+
+CHOICES: dict[str, tuple[str, ...]] = {
+    "memory_format": ("auto", "contiguous", "channels_last"),
+    "schedule": ("poly", "constant"),
+    "near": ("spread", "input", "center", "output"),
+    "weighting": WEIGHTINGS,
+    "weight_schedule": tuple(SCHEDULES),
+    "tier": (*TIERS, "custom"),
+}
+LEAST = {"points": 1, "distance": 1, "length": 1, "epochs": 1, "batch_size": 1, "evaluate_every": 0, "workers": 0}
+
+
+def _defaults(tier: str, data: str) -> dict[str, Any]:
+    """A tier's defaults; only streets can be drawn at any length."""
+    return {**TIERS[tier], **({} if data == "streets" else {"length": None})}
 
 
 @dataclass(frozen=True)
@@ -58,26 +73,46 @@ class Settings:
     workers: int = 0
 
     def __post_init__(self) -> None:
-        if self.size is not None:
-            object.__setattr__(self, "size", tuple(int(side) for side in self.size))
+        self._check_types()
         if self.scheme not in SCHEMES:
             raise ValueError(f"got scheme {self.scheme!r}; the schemes known are {[*SCHEMES]}; use one of them")
-        if self.memory_format not in ("auto", "contiguous", "channels_last"):
+        for name, known in CHOICES.items():
+            if getattr(self, name) not in known:
+                raise ValueError(f"got {name}={getattr(self, name)!r}; it is one of {[*known]}; choose one")
+        for name, least in LEAST.items():
+            value = getattr(self, name)
+            if value is not None and value < least:
+                raise ValueError(f"got {name}={value}; it must be at least {least}; raise it")
+        if self.tier in TIERS and any(
+            getattr(self, name) != value for name, value in _defaults(self.tier, self.data).items()
+        ):
             raise ValueError(
-                f"got memory_format={self.memory_format!r}; it is 'auto', 'contiguous' or 'channels_last'; choose one"
+                f"got tier={self.tier!r} with other settings than that tier's; a tier's name stands for "
+                f"{_defaults(self.tier, self.data)}; use Settings.at({self.tier!r}, ...), which calls the rest custom"
             )
-        for name, least in {"points": 1, "epochs": 1, "batch_size": 1, "evaluate_every": 0, "workers": 0}.items():
-            if getattr(self, name) < least:
-                raise ValueError(f"got {name}={getattr(self, name)}; it must be at least {least}; raise it")
+
+    def _check_types(self) -> None:
+        """Whole numbers stay whole, numbers become floats: equal settings must have one key."""
+        for entry in fields(self):
+            name, value = entry.name, getattr(self, entry.name)
+            kinds = str(entry.type).split(" | ")
+            if kinds[0] == "float" and type(value) is int:
+                object.__setattr__(self, name, float(value))
+            elif name == "size" and value is not None:
+                if len(tuple(value)) != 2 or any(type(side) is not int or side < 1 for side in value):
+                    raise ValueError(f"got size={value!r}; a size is (height, width) in pixels; give two whole numbers")
+                object.__setattr__(self, name, tuple(value))
+            elif type(value).__name__ not in (*kinds, "NoneType" if "None" in kinds else "") and name != "size":
+                raise TypeError(f"got {name}={value!r} of type {type(value).__name__}; it is {entry.type}; give that")
+            if isinstance(getattr(self, name), float) and not 0 <= getattr(self, name) < float("inf"):
+                raise ValueError(f"got {name}={value}; it is a finite number of at least 0; correct it")
 
     @classmethod
     def at(cls, tier: str, **changes: Any) -> Settings:
         """Settings with a tier's defaults, and `changes` on top; changing one of the tier's own makes it "custom"."""
         if tier not in TIERS:
             raise ValueError(f"got tier {tier!r}; the tiers are {[*TIERS]}; use one, or build Settings by hand")
-        defaults = dict(TIERS[tier])
-        if changes.get("data", cls.data) != "streets":
-            defaults["length"] = None
+        defaults = _defaults(tier, changes.get("data", cls.data))
         kept = all(changes.get(name, value) == value for name, value in defaults.items())
         return cls(**{**defaults, "tier": tier if kept else "custom", **changes})
 
@@ -91,6 +126,10 @@ class Settings:
             for name in ("points", "near", "distance", "alpha", "lambda_", "divide", *LATER):
                 chosen.pop(name, None)
         return chosen
+
+    def alike(self) -> str:
+        """What runs that differ in their seed alone have in common, as text."""
+        return json.dumps({name: value for name, value in self.decisive().items() if name != "seed"}, sort_keys=True)
 
     def key(self, data_fingerprint: str) -> str:
         """Content key: sha256 of the decisive settings, the data and the numerics version, 16 hex digits."""

@@ -14,7 +14,7 @@ from ..objective import Supervised, scheme
 from ..points import Point, choose_points, find_points
 from .ledger import Result, ledger_folder
 from .provenance import provenance
-from .settings import Settings
+from .settings import NUMERICS, Settings
 
 
 def run(
@@ -46,7 +46,8 @@ def run(
         )
         for part in ("train", "test")
     )
-    key = settings.key(f"{train.fingerprint} {test.fingerprint}")
+    fingerprint = f"{train.fingerprint} {test.fingerprint}"
+    key = settings.key(fingerprint)
     ledger = Path(ledger or ledger_folder())
     path = ledger / f"{key}.json"
     if path.is_file() and not again:
@@ -54,12 +55,12 @@ def run(
     datasets.verify(train)
     datasets.verify(test)
     result = _train_and_score(settings, key, train, test, progress)
-    result.write(ledger)
-    return result
+    result.provenance["fingerprint"] = fingerprint
+    return Result.read(result.write(ledger))
 
 
-def build(settings: Settings, classes: int) -> Supervised:
-    """The network of the settings with its scheme attached, from the settings' seed."""
+def build(settings: Settings, classes: int, size: tuple[int, int]) -> Supervised:
+    """The network of the settings with its scheme attached, from the settings' seed, for images of `size`."""
     from .. import models
 
     torch.manual_seed(settings.seed)
@@ -74,8 +75,7 @@ def build(settings: Settings, classes: int) -> Supervised:
     )
     points: tuple[Point, ...] = ()
     if chosen_scheme.uses_points:
-        height, width = settings.size or (360, 480)
-        found = find_points(network, torch.zeros(2, 3, height, width))
+        found = find_points(network, torch.zeros(2, 3, *size))
         points = choose_points(found, settings.points, near=settings.near, distance=settings.distance)
     return Supervised(network, points, chosen_scheme, classes=classes)
 
@@ -86,7 +86,8 @@ def _train_and_score(settings: Settings, key: str, train: Any, test: Any, progre
 
     started = time.perf_counter()
     classes = len(train.classes)
-    trainee = build(settings, classes)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    trainee = build(settings, classes, tuple(train[0][0].shape[-2:])).to(device)
     train_loader = batches(train, settings.batch_size, seed=settings.seed, workers=settings.workers)
     test_loader = batches(test, settings.batch_size, shuffle=False, workers=settings.workers)
     layout = _choose_layout(settings, trainee, train)
@@ -121,7 +122,8 @@ def _train_and_score(settings: Settings, key: str, train: Any, test: Any, progre
         history=curve,
         per_image=confusion.per_image.tolist(),
         provenance={
-            **provenance(),
+            **provenance(device),
+            "numerics": NUMERICS,
             "memory_format": layout,
             "weights": weights,
             "skipped": skipped,

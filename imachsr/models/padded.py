@@ -9,6 +9,9 @@ from torch import Tensor, nn
 class Padded(nn.Module):
     """Pads images right and below to a multiple of what the network needs, and crops its logits back.
 
+    Where an image's side is no multiple of `stride`, the logits are upsampled over the padded area and cropped to the
+    image's own size, so that they stay aligned to the pixel.
+
     Features inside the network cover the padded area. `padded_size` tells which, so that intermediate losses can be
     measured there, against labels padded with `ignore_index`, and stay aligned to the pixel.
 
@@ -30,4 +33,7 @@ class Padded(nn.Module):
         height, width = images.shape[-2:]
         bottom, right = (new - old for new, old in zip(self.padded_size(height, width), (height, width), strict=True))
         logits = self.network(F.pad(images, (0, right, 0, bottom)))
-        return logits[..., : -(-height // self.stride), : -(-width // self.stride)]
+        if height % self.stride or width % self.stride:  # no crop of logits ends where the image does
+            size = self.padded_size(height, width)
+            return F.interpolate(logits, size, mode="bilinear", align_corners=False)[..., :height, :width]
+        return logits[..., : height // self.stride, : width // self.stride]

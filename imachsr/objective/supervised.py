@@ -97,7 +97,7 @@ class Supervised(nn.Module):
         self.weights.progress = value
 
     def forward(self, images: Tensor | tuple[Tensor, ...], targets: Tensor) -> Losses:
-        """The loss terms of one batch (Algorithm 1, lines 4 to 14).
+        """The loss terms of one batch (Algorithm 1: forward pass and loss computation).
 
         Args:
             images: (B, 3, H, W), or a tuple for networks of several inputs.
@@ -106,7 +106,7 @@ class Supervised(nn.Module):
         inputs = images if isinstance(images, tuple) else (images,)
         logits = logits_of(self.network(*inputs))
         terms = {"output": self.weights.ask("output", self._output, logits, targets)}
-        covered = self._targets_covered(targets)
+        covered = self._targets_covered(inputs[0], targets)
         for m, features in enumerate(self.capture.read(skipped=self.training)):
             if features is None:
                 self._note_skipped(self.points[m].name)
@@ -145,13 +145,18 @@ class Supervised(nn.Module):
         idle = [m for m, name in enumerate(names) if name not in terms or not self.weights.counts(name)]
         return sum((0.0 * parameter.sum() for m in idle for parameter in self.adapters[m].parameters()), 0.0)
 
-    def _targets_covered(self, targets: Tensor) -> Tensor:
+    def _targets_covered(self, images: Tensor, targets: Tensor) -> Tensor:
         """Labels over the area the features cover: a network that pads its input says so by `padded_size`."""
         padded_size = getattr(self.network, "padded_size", None)
         if padded_size is None or targets.ndim == 1:
             return targets
-        height, width = padded_size(*targets.shape[-2:])
-        bottom, right = height - targets.shape[-2], width - targets.shape[-1]
+        sides = list(zip(padded_size(*images.shape[-2:]), images.shape[-2:], targets.shape[-2:], strict=True))
+        if any((padded - image) * label % image for padded, image, label in sides):
+            raise ValueError(
+                f"got images {tuple(images.shape[-2:])}, labels {tuple(targets.shape[-2:])} and a network that pads; "
+                "the padding must be whole label pixels; resize the labels to the images"
+            )
+        bottom, right = ((padded - image) * label // image for padded, image, label in sides)
         return F.pad(targets, (0, right, 0, bottom), value=self.ignore_index)
 
     def release(self) -> nn.Module:
@@ -168,6 +173,8 @@ def _given(loss: Loss, ignore_index: int) -> Loss:
     try:
         known = signature(loss).parameters
     except ValueError:  # some built-in functions do not tell
+        return loss
+    if "ignore_index" in getattr(loss, "keywords", {}):  # bound by hand already
         return loss
     return partial(loss, ignore_index=ignore_index) if "ignore_index" in known else loss
 
