@@ -163,6 +163,9 @@ def store(executed: str | Path, notebook: str | Path) -> None:
     code = [cell for cell in kept["cells"] if cell["cell_type"] == "code"]
     for count, cell in enumerate(code, 1):
         cell["outputs"] = [output for output in outputs[cell["id"]] if output.get("name") != "stderr"]
+        for output in cell["outputs"]:  # without a kernel a widget's model is nothing; its HTML can be read
+            if "text/html" in output.get("data", {}):
+                output["data"].pop("application/vnd.jupyter.widget-view+json", None)
         for holder in (cell, *(output for output in cell["outputs"] if "execution_count" in output)):
             holder["execution_count"] = count
     write_atomically(notebook, json.dumps(kept, indent=1, ensure_ascii=False) + "\n")

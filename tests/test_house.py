@@ -168,3 +168,18 @@ def test_readme_ten_lines_run():
     scope: dict = {}
     exec(code, scope)
     assert scope["trainee"].release() is scope["network"]
+
+
+@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"])
+def test_links_lead_somewhere(page):
+    text = (REPOSITORY / page).read_text(encoding="utf-8")
+    for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", text):
+        assert (REPOSITORY / target).exists(), f"{page} links {target}"
+
+
+def test_notebook_of_results_shows_every_published_one():
+    cells = (REPOSITORY / "notebooks" / "08_main_results.ipynb").read_text(encoding="utf-8")
+    published = [path.stem for path in (REPOSITORY / "data" / "results").glob("*.json") if len(path.stem) == 16]
+    assert published
+    for key in published:
+        assert key in cells, f"`make notebooks` shows {key}"
