@@ -3,8 +3,8 @@
 import re
 
 import pytest
-from conftest import REPOSITORY
 
+from conftest import REPOSITORY
 from imachsr.cli import main
 
 
