@@ -32,6 +32,7 @@ from torch import Tensor, nn
 
 import imachsr
 from imachsr import losses
+from imachsr.experiment import write_atomically
 
 OUT = Path(__file__).resolve().parents[1] / "data" / "results" / "benchmarks" / "losses.json"
 Run = Callable[[], Tensor]
@@ -306,13 +307,6 @@ def _version(package: str) -> str | None:
         return None
 
 
-def save(results: dict[str, Any], path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_suffix(".tmp")
-    draft.write_text(json.dumps(results, indent=1) + "\n")
-    os.replace(draft, path)
-
-
 def show(row: dict[str, Any]) -> None:
     print(f"{row['name']} {row['shape']} on {row['device']}")
     for name, ms in row["median_ms"].items():
@@ -345,7 +339,7 @@ def main() -> None:
             shape = (8, 360, 480) if device == "cpu" else (8, 512, 1024)
             results["rows"].append(measure_steps(device, shape, arguments.rounds))
             show(results["rows"][-1])
-    save(results, arguments.out)
+    write_atomically(arguments.out, json.dumps(results, indent=1) + "\n")
     print(f"written to {arguments.out}")
 
 

@@ -24,6 +24,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from imachsr.experiment import write_atomically
+
 ROOT = Path(__file__).resolve().parents[1]
 TABLE = ROOT / "data" / "results" / "zoo.json"
 SMALLEST = Path(__file__).with_name("zoo_timm.json")  # timm family -> its member with the fewest parameters
@@ -64,7 +66,7 @@ def smallest() -> dict[str, Any]:
             return float("inf")
 
     members = {family: min(list_models(module=family), key=parameters) for family in list_modules()}
-    write(SMALLEST, {"timm": version("timm"), "smallest": members})
+    write_atomically(SMALLEST, json.dumps({"timm": version("timm"), "smallest": members}, indent=1) + "\n")
     return {"smallest": members}
 
 
@@ -260,21 +262,13 @@ def versions() -> dict[str, str]:
     return {library: version(library) for library in LIBRARIES}
 
 
-def write(path: Path, content: Any) -> None:
-    """Writes JSON in one piece."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
-    unfinished.write_text(json.dumps(content, indent=1) + "\n")
-    os.replace(unfinished, path)
-
-
 def run(names: list[str], rows: dict[str, Any], workers: int) -> Iterator[dict[str, Any]]:
     """Rows as they get ready, each written at once."""
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
         for future in as_completed(pool.submit(examine, name) for name in names):
             row = future.result()
             rows[row["network"]] = row
-            write(TABLE, [rows[name] for name in sorted(rows)])
+            write_atomically(TABLE, json.dumps([rows[name] for name in sorted(rows)], indent=1) + "\n")
             yield row
 
 

@@ -58,7 +58,8 @@ def test_the_table_names_every_class_and_the_protocol(ran):
 def test_the_file_is_strict_json(ran):
     ledger, result = ran
     text = (ledger / f"{result.key}.json").read_text()
-    json.loads(text, parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
+    stored = json.loads(text, parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
+    assert stored["key"] == result.key
 
 
 def test_publish_copies_by_the_beginning_of_a_key(ran, tmp_path):

@@ -66,10 +66,12 @@ class Dice:
 
 
 def byte(value: float) -> int:
+    """A channel cut to 0..255."""
     return 0 if value < 0 else 255 if value > 255 else int(value)
 
 
 def pack(colour: Colour, label: int) -> int:
+    """A colour and its label as one uint32: red in the lowest byte, then green and blue, the label on top."""
     return byte(colour[0]) | byte(colour[1]) << 8 | byte(colour[2]) << 16 | label << 24
 
 

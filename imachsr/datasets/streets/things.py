@@ -28,6 +28,7 @@ def plan_trees(street: Street) -> None:
 
 
 def tree(canvas: Canvas, x: float, z: float, tall: float, bare: bool) -> None:
+    """A trunk and a crown, bare in winter, standing at (x, z) metres."""
     dice = canvas.dice
     bark = dice.near((84, 72, 60), 20)
     wide = tall * dice(0.55, 0.85)
@@ -60,6 +61,7 @@ def plan_poles(street: Street) -> None:
 
 
 def lamp(canvas: Canvas, x: float, z: float, side: int, tall: float, colour: Colour, arm: float) -> None:
+    """A street lamp whose arm reaches over the road."""
     ink = canvas.light(z, colour, POLE)
     canvas.upright(x - 0.055, x + 0.055, 0, tall, z, ink)
     canvas.upright(x - 0.09, x + 0.09, 0, 1.1, z, ink)
@@ -73,6 +75,7 @@ def lamp(canvas: Canvas, x: float, z: float, side: int, tall: float, colour: Col
 
 
 def sign(canvas: Canvas, x: float, z: float) -> None:
+    """A traffic sign on its pole."""
     dice = canvas.dice
     y, size = dice(2.0, 2.7), dice(0.3, 0.45)
     canvas.upright(x - 0.035, x + 0.035, 0, y + size, z, canvas.light(z, dice.pick(METALS), POLE))
@@ -89,6 +92,7 @@ def sign(canvas: Canvas, x: float, z: float) -> None:
 
 
 def traffic_light(canvas: Canvas, x: float, z: float) -> None:
+    """A signal head on its pole, one lamp lit."""
     dice = canvas.dice
     canvas.upright(x - 0.055, x + 0.055, 0, 2.6, z, canvas.light(z, dice.pick(METALS), POLE))
     canvas.upright(x - 0.24, x + 0.24, 2.1, 3.5, z, canvas.light(z, (30, 32, 32), SIGN))
@@ -125,10 +129,12 @@ def plan_clutter(street: Street) -> None:
 
 
 def bollard(canvas: Canvas, x: float, z: float) -> None:
+    """A low post on the pavement."""
     canvas.upright(x - 0.07, x + 0.07, 0, 0.95, z, canvas.light(z, (60, 60, 62), POLE))
 
 
 def litter_bin(canvas: Canvas, x: float, z: float) -> None:
+    """A bin: clutter without a class, void."""
     dice = canvas.dice
     wide, tall, colour = dice(0.2, 0.5), dice(0.6, 1.3), dice.near(dice.pick(PAINTWORK))
     canvas.upright(x - wide, x + wide, 0, tall, z, canvas.light(z, colour, VOID))

@@ -152,6 +152,7 @@ def _plan_person(street: Street, painter: Callable[..., None], x: float, z: floa
 
 
 def pedestrian(canvas: Canvas, x: float, z: float) -> None:
+    """Somebody standing or walking at (x, z) metres."""
     dice = canvas.dice
     size, stride = dice(0.88, 1.08) if dice.chance(0.88) else dice(0.6, 0.75), dice(0.02, 0.22)
     ink = functools.partial(canvas.light, z, label=PEDESTRIAN)
