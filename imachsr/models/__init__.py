@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 from torch import nn
 
-from . import deeplabv3plus
 from .padded import Padded
 
-REGISTRY = {
-    "deeplabv3plus_resnet18": deeplabv3plus.resnet18,
+Builder = Callable[[int], nn.Module]
+
+
+def _built_by(module: str, builder: str, **options: Any) -> Builder:
+    """A builder that imports its module when called, so that importing this package stays light."""
+
+    def build(classes: int) -> nn.Module:
+        return getattr(import_module(f".{module}", __name__), builder)(classes, **options)
+
+    return build
+
+
+REGISTRY: dict[str, Builder] = {
+    "deeplabv3plus_resnet18": _built_by("deeplabv3plus", "resnet18"),
 }
 
 __all__ = ["REGISTRY", "Padded", "create"]
