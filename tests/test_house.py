@@ -24,9 +24,12 @@ MAY_IMPORT = {
     "objective": {"points", "adapters", "losses"},
     "training": {"objective", "metrics", "points", "adapters", "losses"},
     "experiment": {"training", "objective", "points", "adapters", "losses", "models", "datasets", "metrics"},
+    "theory": set(),
+    "complexity": {"training", "objective", "points", "adapters", "losses", "metrics"},
+    "hierarchy": {"training", "objective", "points", "adapters", "losses", "metrics"},
     "reproduce": {"experiment", "training", "datasets"},
 }
-LEAVES = {"figures", "widgets", "cli", "__main__", "__init__"}
+LEAVES = {"figures", "widgets", "lessons", "cli", "__main__", "__init__"}
 
 
 def room(path):

@@ -1,0 +1,23 @@
+"""What every verb shares: its parser's shape and the types of its arguments."""
+
+from __future__ import annotations
+
+import argparse
+
+
+def verb_parser(verbs: argparse._SubParsersAction, name: str, summary: str, example: str) -> argparse.ArgumentParser:
+    return verbs.add_parser(
+        name,
+        help=summary,
+        description=summary[0].upper() + summary[1:] + ".",
+        epilog=f"example:\n  imachsr {name} {example}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+
+
+def size(text: str) -> tuple[int, int]:
+    try:
+        height, width = (int(side) for side in text.lower().split("x"))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"got {text!r}; a size is HEIGHTxWIDTH, as in 180x240") from None
+    return height, width

@@ -1,0 +1,83 @@
+"""`imachsr run`: train and score one setting."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from dataclasses import fields
+from pathlib import Path
+
+from ..metrics import PROTOCOLS
+from .arguments import size, verb_parser
+
+
+def add(verbs: argparse._SubParsersAction) -> None:
+    from ..experiment import TIERS, Settings, ledger_folder
+    from ..objective.scheme import SCHEDULES, SCHEMES, WEIGHTINGS
+
+    parser = verb_parser(
+        verbs,
+        "run",
+        "train and score one setting, or answer from the ledger",
+        "--data camvid --root data/camvid --scheme imachsr --points 3 --epochs 20 --seed 0",
+    )
+    defaults = {entry.name: entry.default for entry in fields(Settings)}
+    parser.add_argument("--tier", choices=[*TIERS], help="start from a tier's defaults")
+    parser.add_argument("--model", help=f"network by name (default: {defaults['model']})")
+    parser.add_argument("--data", help="streets or camvid (default: streets)")
+    parser.add_argument("--root", help="folder of the data, for all but streets")
+    parser.add_argument("--split", help="standard; for camvid also random600, val101, blocked600 (default: standard)")
+    parser.add_argument("--scheme", choices=[*SCHEMES], help=f"(default: {defaults['scheme']})")
+    parser.add_argument("--points", type=int, help=f"number of intermediate points M (default: {defaults['points']})")
+    parser.add_argument("--near", choices=["spread", "input", "center", "output"], help="(default: spread)")
+    parser.add_argument("--distance", type=int, help="bases between points")
+    parser.add_argument("--alpha", type=float, help=f"weight of the supervision (default: {defaults['alpha']})")
+    parser.add_argument(
+        "--lambda",
+        dest="lambda_",
+        metavar="LAMBDA",
+        type=float,
+        help=f"weight of the regularizer (default: {defaults['lambda_']})",
+    )
+    parser.add_argument(
+        "--whole-weights",
+        dest="divide",
+        action="store_false",
+        default=None,
+        help="every point gets all of alpha and lambda, instead of 1/M of it",
+    )
+    parser.add_argument("--weighting", choices=[*WEIGHTINGS], help="how terms are weighted (default: fixed)")
+    parser.add_argument("--weight-schedule", choices=[*SCHEDULES], help="of alpha and lambda (default: constant)")
+    parser.add_argument("--size", type=size, metavar="HxW", help="network input, height x width (default: 180x240)")
+    parser.add_argument("--length", type=int, help="images per part, for streets")
+    parser.add_argument("--augment", action="store_true", default=None, help="random scale, crop, flip and colour")
+    parser.add_argument("--epochs", type=int, help=f"(default: {defaults['epochs']})")
+    parser.add_argument("--batch-size", type=int, help=f"(default: {defaults['batch_size']})")
+    parser.add_argument("--learning-rate", type=float, help=f"(default: {defaults['learning_rate']})")
+    parser.add_argument("--weight-decay", type=float, help=f"(default: {defaults['weight_decay']})")
+    parser.add_argument("--schedule", choices=["constant", "poly"], help=f"(default: {defaults['schedule']})")
+    parser.add_argument("--memory-format", choices=["auto", "contiguous", "channels_last"], help="(default: auto)")
+    parser.add_argument("--evaluate-every", type=int, metavar="EPOCHS", help="0: only after the last (default: 1)")
+    parser.add_argument("--seed", type=int, help=f"(default: {defaults['seed']})")
+    parser.add_argument("--workers", type=int, help="processes that load data (default: 0)")
+    parser.add_argument("--ledger", default=ledger_folder(), type=Path, help="folder of results (default: data/ledger)")
+    parser.add_argument("--again", action="store_true", help="run even if the ledger has the answer")
+    parser.add_argument("--protocol", default="dataset", choices=[*PROTOCOLS], help="(default: dataset)")
+    parser.set_defaults(action=_run)
+
+
+def _run(given: argparse.Namespace) -> None:
+    from ..experiment import Settings, run
+
+    changes = {
+        entry.name: getattr(given, entry.name)
+        for entry in fields(Settings)
+        if entry.name != "tier" and getattr(given, entry.name, None) is not None
+    }
+    settings = Settings.at(given.tier, **changes) if given.tier else Settings(**changes)
+    started = time.time()
+    result = run(settings, ledger=given.ledger, again=given.again)
+    path = given.ledger / f"{result.key}.json"
+    print(result.table(given.protocol))
+    answered = path.stat().st_mtime < started
+    print(f"answered from {path}; --again runs it anew" if answered else f"filed as {path}")

@@ -1,0 +1,12 @@
+"""Explorers for notebooks: labelled native controls, one picture with alt text, the same in words beneath it.
+
+Each explorer is a pure function that computes, a function that turns what it computed into HTML, and `explorer`, which
+ties both to controls. The controls are native lists: Tab reaches them, Space opens, arrow keys and Enter choose. (On a
+closed list JupyterLab takes the arrow keys for itself and moves to the next cell.)
+"""
+
+from .entropy import EntropyEffect, compute_entropy, entropy_explorer
+from .explorer import Explorer
+from .points import compute_points, point_picker
+
+__all__ = ["EntropyEffect", "Explorer", "compute_entropy", "compute_points", "entropy_explorer", "point_picker"]

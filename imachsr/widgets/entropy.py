@@ -1,0 +1,167 @@
+"""The entropy explorer: what the negative entropy does to a feature map."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .explorer import Explorer, explorer, picture, slider, table
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+@dataclass(frozen=True)
+class EntropyEffect:
+    """A feature map before and after the regularizer pulled at it.
+
+    Args:
+        before: entropy of the channel softmax at each position as a share of log C, (h, w).
+        after: the same afterwards.
+        ranked_before: mean probability of the largest channel, the second, ..., (C,).
+        ranked_after: the same afterwards.
+        moved: root mean square change of the features.
+    """
+
+    before: np.ndarray
+    after: np.ndarray
+    ranked_before: np.ndarray
+    ranked_after: np.ndarray
+    moved: float
+
+
+def compute_entropy(features: np.ndarray, *, lambda_: float, temperature: float, steps: int = 200) -> EntropyEffect:
+    """Where features settle between a pull back to what they were, f0, and the regularizer of iMacHSR Eq. 3.
+
+    At each position, gradient descent from f0 on
+
+        1/2 |f - f0|^2 + lambda * sum_c p_c log p_c,   p = softmax(f / temperature)
+
+    A toy: the first term stands for everything else the network wants. Temperature 1 is the loss itself.
+
+    Args:
+        features: f0, (C, h, w) with at least two channels.
+        lambda_: weight of the negative entropy, not negative.
+        temperature: divides the features before the softmax, positive.
+        steps: of gradient descent.
+
+    Raises:
+        ValueError: features of another shape, a negative weight, a temperature that is not positive.
+
+    >>> effect = compute_entropy(np.array([2.0, 0.0]).reshape(2, 1, 1), lambda_=1.0, temperature=1.0)
+    >>> bool(effect.after.mean() > effect.before.mean())
+    True
+    """
+    start = np.asarray(features, dtype=np.float64)
+    _check_entropy(start, lambda_, temperature)
+    f, step = start.copy(), 1 / (1 + lambda_ / temperature**2)
+    for _ in range(steps):
+        p, log_p = _channel_softmax(f / temperature)
+        slope = p * (log_p - (p * log_p).sum(0)) / temperature
+        f -= step * (f - start + lambda_ * slope)
+    (before, ranked_before), (after, ranked_after) = (_spread(g / temperature) for g in (start, f))
+    return EntropyEffect(before, after, ranked_before, ranked_after, float(np.sqrt(np.square(f - start).mean())))
+
+
+def _check_entropy(features: np.ndarray, lambda_: float, temperature: float) -> None:
+    if features.ndim != 3 or len(features) < 2 or 0 in features.shape:
+        raise ValueError(
+            f"got features {features.shape}; one map (C, h, w) of two channels or more is needed; index one image"
+        )
+    if lambda_ < 0 or not temperature > 0:
+        raise ValueError(
+            f"got lambda_={lambda_} and temperature={temperature}; a weight is not negative and a temperature is "
+            "positive; raise it"
+        )
+
+
+def _channel_softmax(f: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """p and log p over the channels of (C, h, w)."""
+    shifted = f - f.max(0)
+    log_p = shifted - np.log(np.exp(shifted).sum(0))
+    return np.exp(log_p), log_p
+
+
+def _spread(f: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Entropy as a share of log C (h, w), and mean probabilities by rank (C,)."""
+    p, log_p = _channel_softmax(f)
+    return -(p * log_p).sum(0) / np.log(len(f)), -np.sort(-p, axis=0).mean((1, 2))
+
+
+def entropy_explorer(
+    features: Any, *, lambdas: float = 4.0, temperatures: tuple[float, float] = (0.25, 4.0)
+) -> Explorer:
+    """Slides weight and temperature of the negative entropy and redraws what a feature map becomes.
+
+    Args:
+        features: one map (C, h, w), a tensor or an array.
+        lambdas: the largest weight offered.
+        temperatures: the lowest and highest offered.
+
+    Raises:
+        ValueError: features of another shape.
+    """
+    maps = np.asarray(features.detach().cpu() if hasattr(features, "detach") else features, dtype=np.float64)
+    _check_entropy(maps, 0.0, 1.0)
+
+    def render(lambda_: float, temperature: float) -> str:
+        return _entropy_html(compute_entropy(maps, lambda_=lambda_, temperature=temperature), lambda_, temperature)
+
+    steps = np.geomspace(*temperatures, 9).round(3).tolist()
+    controls = {
+        "lambda_": slider("Weight lambda", np.linspace(0, lambdas, 9).round(3).tolist(), lambdas / 4),
+        "temperature": slider("Temperature", steps, min(steps, key=lambda t: abs(t - 1))),
+    }
+    return explorer(controls, render)
+
+
+def _entropy_html(effect: EntropyEffect, lambda_: float, temperature: float) -> str:
+    shares = 100 * effect.before.mean(), 100 * effect.after.mean()
+    caption = (
+        f"Weight {lambda_:g}, temperature {temperature:g}: entropy {shares[0]:.1f} % of its maximum before, "
+        f"{shares[1]:.1f} % after."
+    )
+    alt = (
+        f"Two maps of the channel entropy at each position, before (mean {shares[0]:.1f} % of its maximum, log C) and "
+        f"after (mean {shares[1]:.1f} %), and bars of the mean probability of the channels from the largest down: the "
+        f"largest falls from {effect.ranked_before[0]:.2f} to {effect.ranked_after[0]:.2f}."
+    )
+    rows = [
+        {
+            "features": name,
+            "mean entropy / log C": f"{100 * share.mean():.1f} %",
+            "positions below 5 %": f"{100 * (share < 0.05).mean():.1f} %",
+            "largest probability": f"{ranked[0]:.3f}",
+            "moved (root mean square)": f"{moved:.3f}",
+        }
+        for name, share, ranked, moved in (
+            ("before", effect.before, effect.ranked_before, 0.0),
+            ("after", effect.after, effect.ranked_after, effect.moved),
+        )
+    ]
+    return picture(_entropy_figure(effect), alt, caption) + table(rows)
+
+
+def _entropy_figure(effect: EntropyEffect) -> Figure:
+    import matplotlib.pyplot as plt
+    import seaborn as sns
+
+    figure, axes = plt.subplots(1, 3, figsize=(10, 2.7), layout="constrained")
+    for axis, title, share in zip(axes, ("before", "after"), (effect.before, effect.after), strict=False):
+        image = axis.imshow(100 * share, vmin=0, vmax=100, cmap="cividis", interpolation="nearest")
+        axis.set(title=title, xticks=[], yticks=[])
+    figure.colorbar(image, ax=axes[1], label="entropy (% of log C)")
+    ranks = np.arange(min(len(effect.ranked_before), 12))
+    colors = sns.color_palette("colorblind")
+    for shift, name, ranked, color in (
+        (-0.2, "before", effect.ranked_before, colors[7]),
+        (0.2, "after", effect.ranked_after, colors[0]),
+    ):
+        axes[2].bar(ranks + shift, ranked[: len(ranks)], 0.4, label=name, color=color)
+    axes[2].set(ylim=(0, 1), xlabel="channels, from the largest down", ylabel="mean probability", xticks=ranks)
+    axes[2].set_xticklabels(ranks + 1)
+    axes[2].legend(frameon=False)
+    sns.despine(ax=axes[2])
+    return figure

@@ -1,0 +1,73 @@
+"""The point picker: network, rule, count, position and distance."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ..points import RULES, Point, choose_points
+from ..points.choose import NEAR
+from .explorer import Explorer, dropdown, explorer, picture, table
+
+
+def compute_points(
+    points: Sequence[Point], *, rule: str = "any", count: int | str = 3, near: str = "spread", distance: int = 0
+) -> tuple[Point, ...]:  # fmt: skip
+    """What the point picker shows: `choose_points` with at most one rule.
+
+    Args:
+        points: from `find_points`.
+        rule: a transition rule that every chosen point must meet, or "any".
+        count: M, or "log".
+        near: which row of points: "spread", "input", "center" or "output".
+        distance: bases from one point to the next, or 0 to leave it open.
+
+    Raises:
+        ValueError: fewer points than asked.
+    """
+    rules = None if rule == "any" else [rule]
+    return choose_points(points, count, near=near, distance=distance or None, rules=rules)
+
+
+def point_picker(networks: Mapping[str, Sequence[Point]], *, counts: int = 6, distances: int = 4) -> Explorer:
+    """Picks network, rule, count, position and distance, and redraws the ribbon.
+
+    Args:
+        networks: name -> its points from `find_points`.
+        counts: the largest M offered, beside "log".
+        distances: the largest base distance offered.
+
+    Raises:
+        ValueError: no networks.
+    """
+    if not networks:
+        raise ValueError("got no networks; the picker draws at least one; pass {name: find_points(network, images)}")
+
+    def render(network: str, **wishes: Any) -> str:
+        return _chosen_html(network, networks[network], compute_points(networks[network], **wishes))
+
+    controls = {
+        "network": dropdown("Network", [*networks], next(iter(networks))),
+        "rule": dropdown("Rule", ["any", *RULES], "any"),
+        "count": dropdown("Count M", ["log", *range(1, counts + 1)], min(3, counts)),
+        "near": dropdown("Near", [*NEAR], "spread"),
+        "distance": dropdown("Distance", [("open", 0), *((str(d), d) for d in range(1, distances + 1))], 0),
+    }
+    return explorer(controls, render)
+
+
+def _chosen_html(network: str, points: Sequence[Point], chosen: Sequence[Point]) -> str:
+    from ..figures import ribbon, ribbon_alt
+
+    rows = [
+        {
+            "point": point.name,
+            "depth": f"{100 * point.depth:.0f} %",
+            "channels": point.channels,
+            "size": f"{point.size[0]}x{point.size[1]}",
+            "rules it meets, and why": "; ".join(f"{rule}: {why}" for rule, why in point.rules.items()) or "none",
+        }
+        for point in chosen
+    ]
+    caption = f"{network}: {len(chosen)} of {len(points)} points chosen."
+    return picture(ribbon(points, chosen), ribbon_alt(points, chosen), caption) + table(rows)
