@@ -25,6 +25,14 @@ def _built_by(module: str, builder: str, **options: Any) -> Builder:
 
 REGISTRY: dict[str, Builder] = {
     "deeplabv3plus_resnet18": _built_by("deeplabv3plus", "resnet18"),
+    "topformer_tiny": _built_by("topformer", "topformer", size="tiny"),
+    "topformer_small": _built_by("topformer", "topformer", size="small"),
+    "topformer_base": _built_by("topformer", "topformer", size="base"),
+    "topformer_base_city128": _built_by("topformer", "topformer", size="base_city128"),
+    "seaformer_tiny": _built_by("seaformer", "seaformer", size="tiny"),
+    "seaformer_small": _built_by("seaformer", "seaformer", size="small"),
+    "seaformer_base": _built_by("seaformer", "seaformer", size="base"),
+    "seaformer_large": _built_by("seaformer", "seaformer", size="large"),
 }
 
 __all__ = ["REGISTRY", "Padded", "create"]

@@ -1,0 +1,145 @@
+"""Parts that TopFormer and SeaFormer share; parameter names are those of the official checkpoints.
+
+Axes: B images, C channels, (h, w) positions of a map.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+class ConvBN(nn.Sequential):
+    """A convolution without bias (`c`) and its BatchNorm (`bn`)."""
+
+    def __init__(
+        self, inputs: int, outputs: int, kernel: int = 1, *, stride: int = 1, groups: int = 1, name: str = "c"
+    ) -> None:
+        super().__init__()
+        self.add_module(name, nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, groups=groups, bias=False))
+        self.bn = nn.BatchNorm2d(outputs)
+
+
+class ConvModule(ConvBN):
+    """The same with the names of mmcv (`conv`, `bn`), and a ReLU if asked for."""
+
+    def __init__(self, inputs: int, outputs: int, *, groups: int = 1, relu: bool = False) -> None:
+        super().__init__(inputs, outputs, groups=groups, name="conv")
+        if relu:
+            self.activate = nn.ReLU()
+
+
+class InvertedResidual(nn.Module):
+    """MobileNetV2's block (Sandler et al., CVPR 2018): expand (unless by 1), depthwise, project."""
+
+    def __init__(self, inputs: int, outputs: int, *, kernel: int, expand: int, stride: int) -> None:
+        super().__init__()
+        hidden = inputs * expand
+        widen = [ConvBN(inputs, hidden), nn.ReLU()] if expand != 1 else []
+        depthwise = ConvBN(hidden, hidden, kernel, stride=stride, groups=hidden)
+        self.conv = nn.Sequential(*widen, depthwise, nn.ReLU(), ConvBN(hidden, outputs))
+        self.shortcut = stride == 1 and inputs == outputs
+
+    def forward(self, features: Tensor) -> Tensor:
+        return features + self.conv(features) if self.shortcut else self.conv(features)
+
+
+class DropPath(nn.Module):
+    """Stochastic depth (Huang et al., ECCV 2016): in training, zero for some images and scaled up for the rest."""
+
+    def __init__(self, share: float) -> None:
+        super().__init__()
+        self.share = share
+
+    def forward(self, branch: Tensor) -> Tensor:
+        if not self.training or self.share == 0:
+            return branch
+        kept = branch.new_empty(len(branch), 1, 1, 1).bernoulli_(1 - self.share)
+        return branch * (kept / (1 - self.share))
+
+    def extra_repr(self) -> str:
+        return f"share={self.share:.3g}"
+
+
+class Mlp(nn.Module):
+    """1x1, depthwise 3x3 with a bias and no BatchNorm, ReLU6, 1x1."""
+
+    def __init__(self, width: int, hidden: int) -> None:
+        super().__init__()
+        self.fc1 = ConvBN(width, hidden)
+        self.dwconv = nn.Conv2d(hidden, hidden, 3, padding=1, groups=hidden)
+        self.act = nn.ReLU6()
+        self.fc2 = ConvBN(hidden, width)
+
+    def forward(self, features: Tensor) -> Tensor:
+        return self.fc2(self.act(self.dwconv(self.fc1(features))))
+
+
+class Block(nn.Module):
+    """A transformer block on maps without LayerNorm: attention and MLP, each added to what came in."""
+
+    def __init__(self, attention: nn.Module, width: int, *, mlp_ratio: int, drop: float) -> None:
+        super().__init__()
+        self.attn = attention
+        self.drop_path = DropPath(drop)
+        self.mlp = Mlp(width, width * mlp_ratio)
+
+    def forward(self, features: Tensor) -> Tensor:
+        features = features + self.drop_path(self.attn(features))
+        return features + self.drop_path(self.mlp(features))
+
+
+class Transformer(nn.Module):
+    """Blocks in a row."""
+
+    def __init__(self, blocks: Iterable[Block]) -> None:
+        super().__init__()
+        self.transformer_blocks = nn.ModuleList(blocks)
+
+    def forward(self, features: Tensor) -> Tensor:
+        for block in self.transformer_blocks:
+            features = block(features)
+        return features
+
+
+class EncoderDecoder(nn.Module):
+    """Backbone and head: images (B, 3, H, W), any H and W, to logits (B, K, h, w)."""
+
+    def __init__(self, backbone: nn.Module, head: nn.Module) -> None:
+        super().__init__()
+        self.backbone, self.decode_head = backbone, head
+        self.apply(_initialise)
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.decode_head(self.backbone(images))
+
+
+def drop_shares(depth: int, *, last: float = 0.1) -> list[float]:
+    """How often each of `depth` blocks is dropped: from never to `last`, in equal steps."""
+    return torch.linspace(0, last, depth).tolist()
+
+
+def resized(features: Tensor, like: Tensor) -> Tensor:
+    """Bilinear, to the height and width of another map."""
+    return F.interpolate(features, like.shape[-2:], mode="bilinear", align_corners=False)
+
+
+def split_heads(features: Tensor, heads: int) -> Tensor:
+    """Channels (B, heads * d, n) to (B, heads, n, d)."""
+    return features.unflatten(1, (heads, -1)).transpose(2, 3)
+
+
+def joined_heads(features: Tensor) -> Tensor:
+    """(B, heads, n, d) back to channels (B, heads * d, n)."""
+    return features.transpose(2, 3).flatten(1, 2)
+
+
+def _initialise(module: nn.Module) -> None:
+    """Convolutions N(0, 2 / fan-out), biases 0, as the official training starts; BatchNorm starts at 1 and 0 anyway."""
+    if isinstance(module, nn.Conv2d):
+        nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)
