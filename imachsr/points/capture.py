@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from .point import Point
+from .structure import tensor_at
 
 
 class Store:
@@ -45,6 +46,7 @@ class Closes:
 
     def __call__(self, module: nn.Module, args: Any, output: Any) -> None:
         self.store.open = False
+        self.store.calls.clear()  # as before the first pass: a compiled step that finds it changed compiles anew
 
 
 class Keeps:
@@ -67,18 +69,10 @@ class Keeps:
                     f"got point {point.name!r} inside a part that runs without gradients; a loss there "
                     "would teach nothing; use checkpoint(..., use_reentrant=False), or choose points outside of it"
                 )
-            tensor = _entry(output, point.key)
-            tensor = tensor.clone() if point.overwritten else tensor
-            store.tensors[point.name] = tensor, _version(tensor)
-
-
-def _entry(output: Any, key: str) -> Any:
-    for step in key[1:-1].split("][") if key else ():
-        if isinstance(output, (tuple, list)):
-            output = output[int(step)]
-        else:
-            output = output[step] if isinstance(output, dict) else getattr(output, step)
-    return output
+            tensor = tensor_at(output, point.key)
+            if tensor is not None:
+                tensor = tensor.clone() if point.overwritten else tensor
+                store.tensors[point.name] = tensor, _version(tensor)
 
 
 def _version(tensor: Tensor) -> int:

@@ -17,6 +17,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves, tree_map
 
 from .axes import Axes, follow, of_input
+from .structure import tensors_in
 from .untouched import quiet, unchanged
 
 VALUELESS = ("new_", "empty", "rand", "zeros_like", "ones_like", "full_like")  # read a shape, not its values
@@ -279,18 +280,3 @@ class Recorder(TorchDispatchMode):
             if len(self.written.get(self._memory(tensor), [])) > seen:
                 self.calls[index].overwritten |= {key}
         return Recording(self.values, self.operations, self.calls, self.inputs, outputs, self.sizes, how)
-
-
-def tensors_in(structure: Any, key: str = "") -> dict[str, Tensor]:
-    """Tensors in what a module took or returned: "" for a lone tensor, else "[0]", "[out]", "[0][1]"."""
-    if isinstance(structure, Tensor):
-        return {key: structure} if structure.layout == torch.strided else {}
-    if isinstance(structure, Mapping):
-        items: Any = structure.items()
-    elif isinstance(structure, (tuple, list)):
-        items = enumerate(structure)
-    elif hasattr(structure, "__dataclass_fields__"):
-        items = vars(structure).items()
-    else:
-        return {}
-    return {name: tensor for inner, value in items for name, tensor in tensors_in(value, f"{key}[{inner}]").items()}
