@@ -9,6 +9,7 @@ from typing import Any
 
 from torch import nn
 
+from .official import load_file, load_official
 from .padded import Padded
 
 Builder = Callable[[int], nn.Module]
@@ -33,9 +34,17 @@ REGISTRY: dict[str, Builder] = {
     "seaformer_small": _built_by("seaformer", "seaformer", size="small"),
     "seaformer_base": _built_by("seaformer", "seaformer", size="base"),
     "seaformer_large": _built_by("seaformer", "seaformer", size="large"),
+    "deeplabv3plus_wrn38": _built_by("wide_resnet", "deeplabv3plus"),
+    "hrnet_w18": _built_by("hrnet", "w18"),
+    "hrnet_w18_ocr": _built_by("hrnet", "w18", ocr=True),
+    "hrnet_w18_small_v2": _built_by("hrnet", "w18_small_v2"),
+    "hrnet_w18_small_v2_ocr": _built_by("hrnet", "w18_small_v2", ocr=True),
+    "hrnet_w48": _built_by("hrnet", "w48"),
+    "hrnet_w48_ocr": _built_by("hrnet", "w48", ocr=True),
+    "sagate_resnet101": _built_by("sagate", "resnet101"),
 }
 
-__all__ = ["REGISTRY", "Padded", "create"]
+__all__ = ["REGISTRY", "Padded", "create", "load_official"]
 
 
 def create(name: str, classes: int, *, weights: str | Path | None = None) -> nn.Module:
@@ -44,7 +53,7 @@ def create(name: str, classes: int, *, weights: str | Path | None = None) -> nn.
     Args:
         name: one of `REGISTRY`.
         classes: K, the channels of the logits.
-        weights: path of a state_dict saved by `torch.save`; nothing is ever downloaded.
+        weights: path of a checkpoint, ours or official (see `load_official`); nothing is ever downloaded.
 
     Returns:
         A network from images (B, 3, H, W), any H and W, to logits (B, K, h, w).
@@ -62,19 +71,5 @@ def create(name: str, classes: int, *, weights: str | Path | None = None) -> nn.
         raise ValueError(f"got classes={classes}; a network needs at least one class; pass K >= 1")
     network = REGISTRY[name](classes)
     if weights is not None:
-        _load(network, Path(weights))
+        load_file(network, Path(weights))
     return network
-
-
-def _load(network: nn.Module, path: Path) -> None:
-    import torch
-
-    if not path.is_file():
-        raise ValueError(f"got weights={str(path)!r}, which is no file; give the path of a saved state_dict")
-    state = torch.load(path, map_location="cpu", weights_only=True)
-    try:
-        network.load_state_dict(state)
-    except RuntimeError as error:
-        raise ValueError(
-            f"got weights {str(path)!r} that do not fit this network; names and shapes must all match; {error}"
-        ) from error

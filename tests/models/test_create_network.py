@@ -78,7 +78,7 @@ def test_weights_by_path(tmp_path):
     assert all(
         torch.equal(a, b) for a, b in zip(network.state_dict().values(), again.state_dict().values(), strict=True)
     )
-    with pytest.raises(ValueError, match="do not fit"):
+    with pytest.raises(ValueError, match="does not fit"):
         models.create("deeplabv3plus_resnet18", 4, weights=tmp_path / "weights.pt")
     with pytest.raises(ValueError, match="no file"):
         models.create("deeplabv3plus_resnet18", 3, weights=tmp_path / "none.pt")
