@@ -45,6 +45,8 @@ class Scheme:
         weighting: "fixed"; "gradient_norm" scales each supervision until its gradient is as long as the output
             loss's, times alpha; "uncertainty" learns how much each term counts. See `Weights`.
         schedule: what becomes of alpha and lambda_ during training: "constant", or to zero by "linear" or "cosine".
+        clusters: for HS3, the cluster of each class (K,) for each of the M points, numbered from 0; the supervision
+            then meets labels merged so. See `imachsr.hierarchy`.
         measured_batches: how many batches "gradient_norm" measures before it fixes its factors.
 
     Raises:
@@ -60,6 +62,7 @@ class Scheme:
     output: Loss = losses.cross_entropy
     weighting: str = "fixed"
     schedule: str = "constant"
+    clusters: Sequence[Sequence[int]] | None = None
     measured_batches: int = 4  # enough to average out one odd batch
 
     def __post_init__(self) -> None:
@@ -121,6 +124,7 @@ SCHEMES: dict[str, Scheme] = {
         supervision=partial(losses.mutual_information, estimator="plug_in"),
         regularizer=losses.negative_entropy,
     ),
+    "hs3": Scheme("hs3", supervision=losses.cross_entropy, clusters=()),  # which classes to merge must be derived first
 }
 
 

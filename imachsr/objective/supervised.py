@@ -83,8 +83,11 @@ class Supervised(nn.Module):
         device = next((parameter.device for parameter in network.parameters()), None)
         self.weights = Weights(scheme, [point.name for point in self.points]).to(device)
         self.adapters = nn.ModuleList()
+        self._merged = _Merged(scheme.clusters, len(self.points), classes, ignore_index).to(device)
         if scheme.supervision is not None:
-            self.adapters.extend(DimensionAdapter(point.channels, classes).to(device) for point in self.points)
+            sizes = self._merged.sizes or [classes] * len(self.points)
+            for point, size in zip(self.points, sizes, strict=True):
+                self.adapters.append(DimensionAdapter(point.channels, size).to(device))
         self.capture = Capture(network, self.points)
 
     @property
@@ -106,7 +109,7 @@ class Supervised(nn.Module):
         inputs = images if isinstance(images, tuple) else (images,)
         logits = logits_of(self.network(*inputs))
         terms = {"output": self.weights.ask("output", self._output, logits, targets)}
-        covered = self._targets_covered(inputs[0], targets)
+        covered = self.targets_covered(inputs[0], targets)
         for m, features in enumerate(self.capture.read(skipped=self.training)):
             if features is None:
                 self._note_skipped(self.points[m].name)
@@ -124,11 +127,20 @@ class Supervised(nn.Module):
         if self._supervision is not None:
             adapted = self.adapters[m](features, pool=targets.ndim == 1)
             name = f"{point}/supervision"
-            terms[name] = self.weights.ask(name, self._supervision, adapted, targets)
+            terms[name] = self.weights.ask(name, self._supervision, adapted, self._merged(m, targets))
         if self.scheme.regularizer is not None:
             name = f"{point}/regularizer"
             terms[name] = self.weights.ask(name, self.scheme.regularizer, features)
         return terms
+
+    def point_logits(self, images: Tensor | tuple[Tensor, ...]) -> list[Tensor]:
+        """What the adapter at each point predicts (B, K, h, w), and last the network itself.
+
+        At a point the logits cover what the features cover, see `targets_covered`.
+        """
+        logits = logits_of(self.network(*(images if isinstance(images, tuple) else (images,))))
+        read = zip(self.adapters, self.capture.read(), strict=True)
+        return [*(adapter(features) for adapter, features in read), logits]
 
     def _note_skipped(self, point: str) -> None:
         self.skipped[point] = self.skipped.get(point, 0) + 1
@@ -145,8 +157,8 @@ class Supervised(nn.Module):
         idle = [m for m, name in enumerate(names) if name not in terms or not self.weights.counts(name)]
         return sum((0.0 * parameter.sum() for m in idle for parameter in self.adapters[m].parameters()), 0.0)
 
-    def _targets_covered(self, images: Tensor, targets: Tensor) -> Tensor:
-        """Labels over the area the features cover: a network that pads its input says so by `padded_size`."""
+    def targets_covered(self, images: Tensor, targets: Tensor) -> Tensor:
+        """Labels (B, H, W) over the area the features cover: a network that pads its input says so by `padded_size`."""
         padded_size = getattr(self.network, "padded_size", None)
         if padded_size is None or targets.ndim == 1:
             return targets
@@ -167,6 +179,30 @@ class Supervised(nn.Module):
     def extra_repr(self) -> str:
         """Shown when printed: the scheme, and layers skipped so far."""
         return f"scheme={self.scheme.name!r}, classes={self.classes}, skipped={self.skipped}"
+
+
+class _Merged(nn.Module):
+    """Labels as the points see them: the cluster of each class, or the classes themselves where none are merged."""
+
+    def __init__(self, clusters: Sequence[Sequence[int]] | None, points: int, classes: int, ignore_index: int) -> None:
+        super().__init__()
+        self.sizes: list[int] = []
+        if clusters is None:
+            return
+        if len(clusters) != points or any(len(ids) != classes for ids in clusters):
+            raise ValueError(
+                f"got clusters of {[len(ids) for ids in clusters]} classes for {points} points and {classes} classes; "
+                "each point needs the cluster of every class; derive them with imachsr.hierarchy"
+            )
+        self.ignore_index = ignore_index
+        self.sizes = [max(ids) + 1 for ids in clusters]
+        self.register_buffer("ids", torch.tensor([[*ids] for ids in clusters]), persistent=False)
+
+    def forward(self, m: int, targets: Tensor) -> Tensor:
+        if not self.sizes:
+            return targets
+        scored = targets != self.ignore_index
+        return torch.where(scored, self.ids[m][torch.where(scored, targets, 0)], self.ignore_index)
 
 
 def _given(loss: Loss, ignore_index: int) -> Loss:

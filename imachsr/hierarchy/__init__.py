@@ -1,0 +1,27 @@
+"""HS3 (Borse et al., BMVC 2021): how many classes each intermediate point can tell apart, and which to merge.
+
+Axes: K classes, S clusters of them at a point, M points.
+"""
+
+from .clusters import affinity, canonical, clusters, clusters_by_k_means
+from .manual import MANUAL, halving, manual
+from .measure import analysis_split, confusions
+from .tradeoff import RATIO_DEGREES, Tradeoff, class_count, merge, miou, tradeoff
+
+__all__ = [
+    "MANUAL",
+    "RATIO_DEGREES",
+    "Tradeoff",
+    "affinity",
+    "analysis_split",
+    "canonical",
+    "class_count",
+    "clusters",
+    "clusters_by_k_means",
+    "confusions",
+    "halving",
+    "manual",
+    "merge",
+    "miou",
+    "tradeoff",
+]

@@ -1,0 +1,98 @@
+"""Which classes to merge: by what a point confuses, or by how alike their embeddings are."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+FLOOR = 1e-6  # of the largest affinity, between every two classes: the graph stays connected where nothing is confused
+
+
+def affinity(confusion: Any) -> np.ndarray:
+    """How often two classes are taken for one another: A = (C + C^T) / 2 (HS3 Section 3.1.1).
+
+    Args:
+        confusion: counts (K, K), truth by prediction.
+
+    Raises:
+        ValueError: no square matrix of finite counts.
+    """
+    counts = np.asarray(confusion, dtype=np.float64)
+    if counts.ndim != 2 or counts.shape[0] != counts.shape[1] or not np.isfinite(counts).all() or (counts < 0).any():
+        raise ValueError(
+            f"got a confusion matrix of shape {counts.shape}; it holds counts (K, K), finite and not negative; "
+            "pass Confusion.matrix"
+        )
+    return (counts + counts.T) / 2
+
+
+def clusters(confusion: Any, size: int) -> np.ndarray:
+    """Merge the K classes of a confusion matrix to `size` clusters (HS3 Section 3.1.1).
+
+    Spectral clustering of the affinity (Ng, Jordan and Weiss 2002; von Luxburg 2007), read out by a pivoted QR
+    factorization (Damle, Minden and Ying 2019). Nothing is left to chance: equal counts give equal clusters.
+
+    Args:
+        confusion: counts (K, K), truth by prediction.
+        size: S, from 1 to K.
+
+    Returns:
+        The cluster of each class, (K,) int64, numbered in order of their first class.
+
+    >>> clusters([[9, 5, 0], [5, 9, 0], [0, 0, 9]], 2).tolist()
+    [0, 0, 1]
+    """
+    weights = affinity(confusion)
+    classes = len(weights)
+    _check_size(size, classes)
+    if size in (1, classes):
+        return np.arange(classes) * int(size > 1)
+    from sklearn.cluster import spectral_clustering
+
+    weights = weights + FLOOR * (weights.max() or 1.0)
+    return canonical(spectral_clustering(weights, n_clusters=size, assign_labels="cluster_qr", random_state=0))
+
+
+def clusters_by_k_means(embeddings: Any, size: int, *, seed: int = 0) -> np.ndarray:
+    """Merge classes whose embeddings at a point lie close (HS3 Section 3.1.3).
+
+    Args:
+        embeddings: one row per class, (K, D): the mean feature of its pixels, or OCR's object representation.
+        size: S, from 1 to K.
+        seed: of the starting centres; ten starts, the best is kept.
+
+    Returns:
+        The cluster of each class, (K,) int64, numbered in order of their first class.
+    """
+    rows = np.asarray(embeddings, dtype=np.float64)
+    if rows.ndim != 2 or not np.isfinite(rows).all():
+        raise ValueError(
+            f"got embeddings of shape {rows.shape}; there is one finite row per class, (K, D); leave out classes "
+            "without a single pixel"
+        )
+    _check_size(size, len(rows))
+    if len(np.unique(rows, axis=0)) < size:
+        raise ValueError(
+            f"got {len(np.unique(rows, axis=0))} distinct embeddings for {size} clusters; each needs one of its own; "
+            "ask for fewer clusters"
+        )
+    from sklearn.cluster import KMeans
+
+    return canonical(KMeans(size, n_init=10, random_state=seed).fit_predict(rows))
+
+
+def canonical(ids: Any) -> np.ndarray:
+    """The same clusters, numbered 0, 1, ... in order of their first class.
+
+    >>> canonical([7, 7, 2, 7, 0]).tolist()
+    [0, 0, 1, 0, 2]
+    """
+    ids = np.asarray(ids)
+    _, first, inverse = np.unique(ids, return_index=True, return_inverse=True)
+    return np.argsort(np.argsort(first))[inverse].astype(np.int64)
+
+
+def _check_size(size: int, classes: int) -> None:
+    if not 1 <= size <= classes:
+        raise ValueError(f"got size={size} for {classes} classes; clusters number from 1 to {classes}; choose one")
