@@ -120,12 +120,11 @@ class FusedBranches(nn.Module):
             nn.ModuleDict({str(j): _exchange(widths, j, i) for j in range(len(widths)) if j != i})
             for i in range(len(widths))
         )
-        self.relu = nn.ReLU(inplace=True)
 
     def forward(self, features: list[Tensor]) -> list[Tensor]:
         """One tensor per branch in, and one out, each of its own shape."""
         own = [branch(x) for branch, x in zip(self.branches, features, strict=True)]
-        return [self.relu(self._fused(own, i)) for i in range(len(own))]
+        return [F.relu(self._fused(own, i), inplace=True) for i in range(len(own))]
 
     def _fused(self, own: list[Tensor], i: int) -> Tensor:
         size, layers = own[i].shape[-2:], self.fuse_layers[i]

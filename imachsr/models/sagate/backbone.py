@@ -5,6 +5,7 @@ Axes: B images, C channels, (h, w) features. A pair is (RGB, HHA).
 
 from __future__ import annotations
 
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .gate import Gate
@@ -36,7 +37,6 @@ class DualBottleneck(nn.Module):
             self._add(stream, 1, nn.Conv2d(inputs, width, 1, bias=False))
             self._add(stream, 2, nn.Conv2d(width, width, 3, bias=False, **spatial))  # type: ignore[arg-type]
             self._add(stream, 3, nn.Conv2d(width, 4 * width, 1, bias=False))
-        self.relu = nn.ReLU(inplace=True)
         self.downsample = self.hha_downsample = None
         if stride != 1 or inputs != 4 * width:
             conv = nn.Conv2d(inputs, 4 * width, 1, stride=stride, bias=False)
@@ -54,8 +54,8 @@ class DualBottleneck(nn.Module):
     def _stream(self, x: Tensor, stream: str) -> Tensor:
         shortcut = x if self.downsample is None else self.downsample(x)
         for number in (1, 2):
-            x = self.relu(self._convolved(x, stream, number))
-        return self.relu(self._convolved(x, stream, 3) + shortcut)
+            x = F.relu(self._convolved(x, stream, number), inplace=True)
+        return F.relu(self._convolved(x, stream, 3) + shortcut, inplace=True)
 
     def _convolved(self, x: Tensor, stream: str, number: int) -> Tensor:
         return getattr(self, f"{stream}bn{number}")(getattr(self, f"{stream}conv{number}")(x))
