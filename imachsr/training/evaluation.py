@@ -2,53 +2,170 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..metrics import Confusion
+from ..metrics import Confusion, Measure
 from ..objective import logits_of
 from .loader import moved
 from .progress import progress_bar
+
+Images = Tensor | tuple[Tensor, ...]
 
 
 @torch.no_grad()
 def evaluate(
     network: nn.Module,
-    loader: Iterable[tuple[Tensor, Tensor]],
+    loader: Iterable[tuple[Images, Tensor]],
     *,
     classes: int,
     ignore_index: int = 255,
+    scales: Sequence[float] = (1.0,),
+    flip: bool = False,
+    measures: Sequence[Measure] = (),
     progress: bool | None = None,
 ) -> Confusion:
-    """Count the network's predictions against labels at full label size.
+    """Count the network's predictions against labels at full label size, in one pass over the data.
 
     Args:
-        network: images (B, 3, H', W') to logits (B, K, h, w) of any resolution.
-        loader: batches of (images, targets (B, H, W)); logits are upsampled bilinearly to (H, W) before the argmax.
+        network: images (B, 3, H', W'), or several such inputs, to logits (B, K, h, w) of any resolution.
+        loader: batches of (images, targets (B, H, W)); images may be a tuple. Logits are upsampled bilinearly to (H, W)
+            before the argmax.
         classes: K.
         ignore_index: label of pixels that are not scored.
+        scales: multi-scale inference: factors the images are resized by, such as (0.5, 0.75, 1.0, 1.25, 1.5, 2.0).
+        flip: add each view mirrored left to right. Over several views the softmax is averaged, at label size.
+        measures: what else to update from the same probabilities, such as `metrics.Calibration(classes)`.
+
+    Returns:
+        The confusion. The measures are updated in place.
+
+    Raises:
+        ValueError: scales that are none or not positive, or logits of other than K classes.
+
+    >>> from imachsr.metrics import Calibration
+    >>> network, calibration = nn.Conv2d(3, 2, 1), Calibration(2)
+    >>> batch = torch.rand(1, 3, 8, 8), torch.zeros(1, 8, 8, dtype=torch.long)
+    >>> confusion = evaluate(network, [batch], classes=2, scales=(0.5, 1.0), flip=True, measures=(calibration,))
+    >>> confusion.scores()["pixel_accuracy"] == calibration.scores()["accuracy"]
+    True
     """
-    was_training, device = network.training, next(network.parameters()).device
+    scales = _checked(scales)
+    was_training = network.training
+    device = next((parameter.device for parameter in network.parameters()), torch.device("cpu"))
     network.eval()
     confusion = Confusion(classes, ignore_index=ignore_index)
     try:
         with progress_bar(loader, "evaluating", progress) as bar:
-            for images, targets in bar:
-                confusion.update(
-                    predict(network, moved(images, device), size=targets.shape[1:]), moved(targets, device)
-                )
+            for batch, labels in bar:
+                images, targets = moved(batch, device), moved(labels, device)
+                size = targets.shape[1:]
+                if measures or flip or scales != (1.0,):
+                    judged = probabilities(network, images, size=size, scales=scales, flip=flip)
+                else:
+                    judged = logits_at(network, images, size=size)  # the argmax needs no softmax
+                _check_classes(judged, classes)
+                confusion.update(judged.argmax(1), targets)
+                for measure in measures:
+                    measure.update(judged, targets)
     finally:
         network.train(was_training)
     return confusion
 
 
 @torch.no_grad()
-def predict(network: nn.Module, images: Tensor | tuple[Tensor, ...], *, size: tuple[int, ...] = ()) -> Tensor:
+def predict(
+    network: nn.Module,
+    images: Images,
+    *,
+    size: tuple[int, ...] = (),
+    scales: Sequence[float] = (1.0,),
+    flip: bool = False,
+) -> Tensor:
     """Class ids (B, H, W) for images, at `size` (H, W); or (B,) where the network classifies whole images."""
+    if flip or tuple(scales) != (1.0,):
+        return probabilities(network, images, size=size, scales=scales, flip=flip).argmax(1)
+    return logits_at(network, images, size=size).argmax(1)
+
+
+@torch.no_grad()
+def probabilities(
+    network: nn.Module,
+    images: Images,
+    *,
+    size: tuple[int, ...] = (),
+    scales: Sequence[float] = (1.0,),
+    flip: bool = False,
+) -> Tensor:
+    """Probabilities (B, K, H, W), the mean softmax over all views of the images; (B, K) for whole images.
+
+    Args:
+        network: images to logits; in evaluation mode, if its predictions are to be judged.
+        images: (B, 3, H', W'), or a tuple of inputs, all of which are resized and mirrored together.
+        size: (H, W) of the labels; by default the size of the images.
+        scales: factors the images are resized by, bilinearly; sides are rounded to whole pixels.
+        flip: add each view mirrored left to right.
+    """
+    scales = _checked(scales)
+    first = images[0] if isinstance(images, tuple) else images
+    total: Tensor | None = None
+    for view, mirrored in _views(images, scales, flip):
+        logits = logits_at(network, view, size=size or first.shape[-2:])
+        if mirrored and logits.ndim == 4:
+            logits = logits.flip(-1)
+        softmax = logits.softmax(1)
+        total = softmax if total is None else total.add_(softmax)
+    assert total is not None  # there is at least one view
+    return total.div_(len(scales) * (1 + flip))
+
+
+def logits_at(network: nn.Module, images: Images, *, size: tuple[int, ...] = ()) -> Tensor:
+    """The network's logits in float32, upsampled bilinearly to `size` where they are maps."""
     logits = logits_of(network(*images) if isinstance(images, tuple) else network(images)).float()
     if logits.ndim == 4 and size:
         logits = F.interpolate(logits, size=size, mode="bilinear", align_corners=False)
-    return logits.argmax(1)
+    return logits
+
+
+def _views(images: Images, scales: Sequence[float], flip: bool) -> Iterator[tuple[Images, bool]]:
+    """Every scale, as it is and mirrored: the view, and whether it is a mirrored one."""
+    inputs = images if isinstance(images, tuple) else (images,)
+    if (flip or set(scales) != {1.0}) and any(entry.ndim != 4 for entry in inputs):
+        raise ValueError(
+            f"got inputs of shapes {[tuple(entry.shape) for entry in inputs]}; only maps (B, C, H, W) are resized and "
+            "mirrored; leave scales at (1.0,) and flip at False"
+        )
+    for scale in scales:
+        scaled = tuple(_resized(entry, scale) for entry in inputs)
+        for mirrored in (False, True) if flip else (False,):
+            view = tuple(entry.flip(-1) for entry in scaled) if mirrored else scaled
+            yield (view if isinstance(images, tuple) else view[0]), mirrored
+
+
+def _resized(images: Tensor, scale: float) -> Tensor:
+    """Without antialiasing, as the field resizes for multi-scale inference."""
+    if scale == 1:
+        return images
+    size = [max(1, round(side * scale)) for side in images.shape[-2:]]
+    return F.interpolate(images, size=size, mode="bilinear", align_corners=False)
+
+
+def _checked(scales: Sequence[float]) -> tuple[float, ...]:
+    scales = tuple(scales)
+    if not scales or not all(0 < scale < float("inf") for scale in scales):
+        raise ValueError(
+            f"got scales={scales}; inference needs at least one factor, all positive; pass (1.0,), or such as "
+            "(0.5, 0.75, 1.0, 1.25, 1.5, 2.0)"
+        )
+    return scales
+
+
+def _check_classes(logits: Tensor, classes: int) -> None:
+    if logits.shape[1] != classes:
+        raise ValueError(
+            f"got logits {tuple(logits.shape)} and classes={classes}; the second axis is the classes; "
+            f"pass classes={logits.shape[1]}, or a network of {classes}"
+        )

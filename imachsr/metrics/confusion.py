@@ -1,4 +1,4 @@
-"""Segmentation metrics from exact counts, under protocols that say what a mean is over.
+"""Exact counts of (truth, prediction) pairs.
 
 Axes: B images, K classes, N images seen so far. Shares are of one.
 """
@@ -11,13 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-PROTOCOLS = {
-    "dataset": "one confusion matrix over all images; classes that never occur are skipped (what leaderboards use)",
-    "image": "per image over the classes present, then over images; absent classes are skipped",
-    "image_zero": "as image, but every 0/0 counts as 0",
-    "paper": "iMacSR Eq. 13: per class over images, then over classes; F1 from the averaged precision and recall",
-    "paper_zero": "as paper, but every 0/0 counts as 0 and each mean runs over all images",
-}
+from .protocols import PROTOCOLS, dataset_scores, image_scores
 
 
 class Confusion:
@@ -61,23 +55,33 @@ class Confusion:
                 f"got predictions {predictions.dtype} and targets {targets.dtype}; class ids are whole numbers; "
                 "take argmax of the logits, or .long() of ids"
             )
-        K = self.classes
-        truth, guess = (ids.reshape(len(ids), -1).long() for ids in (targets, predictions))
-        scored = truth != self.ignore_index
-        for name, ids in (("targets", truth), ("predictions", guess)):
-            wrong = scored & ((ids < 0) | (ids >= K))
-            if wrong.any():
-                raise ValueError(
-                    f"got class id {int(ids[wrong][0])} in {name}; ids run from 0 to {K - 1}; "
-                    f"map it to a class, or to ignore_index={self.ignore_index} in the targets"
-                )
-        pair = torch.where(scored, truth * K + guess, K * K)  # ignored pixels share one bin that is dropped
-        image = torch.arange(len(pair), device=pair.device)[:, None] * (K * K + 1)
-        counts = torch.bincount((pair + image).flatten(), minlength=len(pair) * (K * K + 1))
-        for matrix in counts.reshape(len(pair), K * K + 1)[:, :-1].reshape(-1, K, K).cpu().numpy():
+        counted = [self._count(guess, truth) for guess, truth in zip(predictions, targets, strict=True)]
+        for matrix in counted:  # after all of them counted: a refused batch leaves nothing behind
             hit = np.diag(matrix)
             self.matrix += matrix
             self._images.append(np.stack([hit, matrix.sum(0) - hit, matrix.sum(1) - hit]))
+
+    def _count(self, predictions: Tensor, targets: Tensor) -> np.ndarray:
+        """(K, K) of one image: so small that what it takes stays in the processor's cache."""
+        K = self.classes
+        guess, truth = predictions.reshape(-1).long(), targets.reshape(-1).long()
+        scored = truth != self.ignore_index
+        self._check("targets", truth, scored)
+        self._check("predictions", guess, scored)
+        pair = torch.where(scored, truth * K + guess, K * K)  # ignored pixels share one bin that is dropped
+        return torch.bincount(pair, minlength=K * K + 1)[:-1].reshape(K, K).cpu().numpy()
+
+    def _check(self, name: str, ids: Tensor, scored: Tensor) -> None:
+        ids = torch.where(scored, ids, 0)
+        if not ids.numel():
+            return
+        lowest, highest = ids.aminmax()
+        if lowest < 0 or highest >= self.classes:
+            wrong = ids[(ids < 0) | (ids >= self.classes)]
+            raise ValueError(
+                f"got class id {int(wrong[0])} in {name}; ids run from 0 to {self.classes - 1}; "
+                f"map it to a class, or to ignore_index={self.ignore_index} in the targets"
+            )
 
     def merge(self, other: Confusion) -> Confusion:
         """Add another process's counts to these; the order of images is this one's, then the other's."""
@@ -112,59 +116,5 @@ class Confusion:
         if not self._images:
             raise ValueError("got no images; scores need at least one update; call update(predictions, targets) first")
         if protocol == "dataset":
-            return _dataset_scores(self.matrix)
-        return _image_scores(self.per_image, protocol)
-
-
-def _ratios(tp: np.ndarray, fp: np.ndarray, fn: np.ndarray) -> dict[str, np.ndarray]:
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return {
-            "iou": tp / (tp + fp + fn),
-            "precision": tp / (tp + fp),
-            "recall": tp / (tp + fn),
-            "f1": 2 * tp / (2 * tp + fp + fn),
-        }
-
-
-def _mean(values: np.ndarray, axis: int | None = None) -> Any:
-    """Mean over the defined values; nan where there are none."""
-    defined = ~np.isnan(values)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.where(defined, values, 0.0).sum(axis) / defined.sum(axis)
-
-
-def _summary(per_class: dict[str, np.ndarray], means: dict[str, float], accuracy: float) -> dict[str, Any]:
-    names = {"mIoU": "iou", "mPrecision": "precision", "mRecall": "recall", "mF1": "f1"}
-    return {
-        **{name: float(means[key]) for name, key in names.items()},
-        "pixel_accuracy": float(accuracy),
-        "per_class": {key: [float(value) for value in values] for key, values in per_class.items()},
-    }
-
-
-def _dataset_scores(matrix: np.ndarray) -> dict[str, Any]:
-    hit, total = np.diag(matrix), matrix.sum()
-    per_class = _ratios(hit, matrix.sum(0) - hit, matrix.sum(1) - hit)
-    means = {key: _mean(values) for key, values in per_class.items()}
-    return _summary(per_class, means, hit.sum() / total if total else float("nan"))
-
-
-def _image_scores(counts: np.ndarray, protocol: str) -> dict[str, Any]:
-    tp, fp, fn = counts.transpose(1, 0, 2)  # (N, K) each
-    with np.errstate(invalid="ignore"):
-        accuracy = tp.sum(1) / (tp + fn).sum(1)
-    tables = _ratios(tp, fp, fn)
-    if protocol.endswith("_zero"):
-        tables = {key: np.nan_to_num(values) for key, values in tables.items()}
-        accuracy = np.nan_to_num(accuracy)
-    per_class = {key: _mean(values, axis=0) for key, values in tables.items()}
-    if protocol.startswith("image"):
-        means = {key: _mean(_mean(values, axis=1)) for key, values in tables.items()}
-    else:
-        precision, recall = per_class["precision"], per_class["recall"]
-        with np.errstate(invalid="ignore"):
-            f1 = 2 * precision * recall / (precision + recall)
-        # never right where both are defined is F1 = 0; an undefined one leaves the class undefined
-        per_class["f1"] = np.where(precision + recall == 0, 0.0, f1)
-        means = {key: _mean(values) for key, values in per_class.items()}
-    return _summary(per_class, means, _mean(accuracy))
+            return dataset_scores(self.matrix)
+        return image_scores(self.per_image, protocol)
