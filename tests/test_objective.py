@@ -14,7 +14,7 @@ from torch._dynamo.testing import CompileCounterWithBackend
 
 import imachsr
 from imachsr.models import Padded
-from imachsr.objective import SCHEDULES, SCHEMES, WEIGHTINGS, Supervised, at_label_size, logits_of
+from imachsr.objective import SCHEDULES, SCHEMES, WEIGHTINGS, Supervised, at_label_size, counts, logits_of, shares
 from imachsr.objective.supervised import PATIENCE
 from imachsr.objective.weights import balanced, least_of
 
@@ -788,3 +788,55 @@ def test_compiling_before_measuring_is_refused():
     compiled = torch.compile(supervised(names=["fine"], weighting="gradient_norm"), fullgraph=True, backend="eager")
     with pytest.raises(Exception, match=r"got a compiled step while weighting='gradient_norm' still measures"):
         compiled(IMAGES, TARGETS)
+
+
+# --- parts of a batch ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["conventional", "deep_supervision", "imacsr", "imachsr"])
+@pytest.mark.parametrize("changes", [{}, {"weighting": "uncertainty", "alpha": 0.7}], ids=["fixed", "uncertainty"])
+def test_parts_of_a_batch_add_up_to_the_whole(name, changes):
+    """Unequal parts, unequally labelled, one without any label: gradients are those of the whole batch."""
+    images = torch.randn(5, 3, 8, 12, generator=torch.Generator().manual_seed(3))
+    targets = torch.randint(0, 3, (5, 8, 12), generator=torch.Generator().manual_seed(4))
+    targets[1, 2:], targets[2, :, 3:], targets[4] = 255, 255, 255
+    whole, parts = supervised(name, **changes), supervised(name, **changes)
+    losses = whole(images, targets)
+    losses.total.backward()
+    terms: dict = {}
+    for piece in (slice(0, 2), slice(2, 4), slice(4, 5)):
+        share = shares(counts(targets[piece]), counts(targets))
+        partial_losses = parts(images[piece], targets[piece], share)
+        partial_losses.total.backward()
+        for term, value in partial_losses.terms.items():
+            terms[term] = terms.get(term, 0.0) + value
+    for key, value in gradients(whole).items():
+        torch.testing.assert_close(gradients(parts)[key], value, rtol=1e-4, atol=1e-6)
+    for term, value in losses.terms.items():
+        if name != "imacsr" or not term.endswith("supervision"):  # there H(Y), a constant, is each part's own
+            torch.testing.assert_close(terms[term], value, rtol=1e-4, atol=1e-6)
+
+
+def test_sums_just_add_up():
+    summed = partial(imachsr.losses.cross_entropy, reduction="sum")
+    trainee = supervised("conventional", output=summed)
+    halves = [
+        trainee(IMAGES[i : i + 1], TARGETS[i : i + 1], shares(counts(TARGETS[i : i + 1]), counts(TARGETS)))
+        for i in range(2)
+    ]
+    torch.testing.assert_close(halves[0].total + halves[1].total, trainee(IMAGES, TARGETS).total)
+
+
+def test_shares_grow_with_the_processes_that_average():
+    one, two = (shares(counts(TARGETS[:1]), counts(TARGETS), processes=n) for n in (1, 2))
+    assert [2 * float(a) for a in one] == [float(b) for b in two]
+    nothing = shares(counts(TARGETS * 0 + 255), counts(TARGETS * 0 + 255))
+    assert float(nothing.pixels) == 0, "no label anywhere is no division by zero"
+
+
+def test_only_one_term_counts():
+    trainee = supervised("imachsr")
+    with trainee.weights.only("fine/supervision"):
+        losses = trainee(IMAGES, TARGETS)
+        assert float(losses.total.detach()) == pytest.approx(0.2 * float(losses.terms["fine/supervision"]))
+    assert trainee.weights.counts("output")

@@ -6,6 +6,7 @@
 """
 
 from .scheme import SCHEDULES, SCHEMES, WEIGHTINGS, Loss, Scheme, at_label_size, scheme
+from .shares import Shares, counts, shares
 from .supervised import Losses, Supervised, logits_of
 from .weights import Term, Weights
 
@@ -16,10 +17,13 @@ __all__ = [
     "Loss",
     "Losses",
     "Scheme",
+    "Shares",
     "Supervised",
     "Term",
     "Weights",
     "at_label_size",
+    "counts",
     "logits_of",
     "scheme",
+    "shares",
 ]

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from ..adapters import DimensionAdapter
 from ..points import Capture, Point
 from .scheme import Loss, Scheme
+from .shares import Shares
 from .weights import Term, Weights
 
 PATIENCE = 50  # steps in a row a point may be skipped; at a chance of 1/2 this happens once in 10^15
@@ -27,8 +28,8 @@ class Losses(NamedTuple):
 
     Attributes:
         total: L_T, a scalar to call backward() on.
-        terms: name of each term ("output", "POINT/supervision", "POINT/regularizer") -> its value before weighting;
-            a point that was skipped in this step has none.
+        terms: name of each term ("output", "POINT/supervision", "POINT/regularizer") -> its value before weighting,
+            times its share where the batch is a part of one; a point that was skipped in this step has none.
         logits: the network's own logits (B, K, h, w), detached.
     """
 
@@ -99,38 +100,39 @@ class Supervised(nn.Module):
     def progress(self, value: float) -> None:
         self.weights.progress = value
 
-    def forward(self, images: Tensor | tuple[Tensor, ...], targets: Tensor) -> Losses:
+    def forward(self, images: Tensor | tuple[Tensor, ...], targets: Tensor, shares: Shares | None = None) -> Losses:
         """The loss terms of one batch (Algorithm 1: forward pass and loss computation).
 
         Args:
             images: (B, 3, H, W), or a tuple for networks of several inputs.
             targets: labels (B, H, W), or (B,) for classification; int64.
+            shares: where this batch is a part of a larger one, what it holds of it: the parts' totals then add up.
         """
         inputs = images if isinstance(images, tuple) else (images,)
         logits = logits_of(self.network(*inputs))
-        terms = {"output": self.weights.ask("output", self._output, logits, targets)}
+        terms = {"output": self.weights.ask("output", self._output, logits, targets, shares=shares)}
         covered = self.targets_covered(inputs[0], targets)
         for m, features in enumerate(self.capture.read(skipped=self.training)):
             if features is None:
                 self._note_skipped(self.points[m].name)
             else:
-                terms.update(self._terms_at(m, features, covered))
+                terms.update(self._terms_at(m, features, covered, shares))
         if self.weights.measuring and self.training and torch.is_grad_enabled():
             self.weights.measure(terms, [p for p in self.network.parameters() if p.requires_grad])
         total = self.weights.total(terms) + self._idle(terms)
-        return Losses(total, {name: term.value.detach() for name, term in terms.items()}, logits.detach())
+        return Losses(total, {name: term.part.detach() for name, term in terms.items()}, logits.detach())
 
-    def _terms_at(self, m: int, features: Tensor, targets: Tensor) -> dict[str, Term]:
+    def _terms_at(self, m: int, features: Tensor, targets: Tensor, shares: Shares | None) -> dict[str, Term]:
         terms, point = {}, self.points[m].name
         if self._streaks:
             self._streaks.pop(point, None)
         if self._supervision is not None:
             adapted = self.adapters[m](features, pool=targets.ndim == 1)
             name = f"{point}/supervision"
-            terms[name] = self.weights.ask(name, self._supervision, adapted, self._merged(m, targets))
+            terms[name] = self.weights.ask(name, self._supervision, adapted, self._merged(m, targets), shares=shares)
         if self.scheme.regularizer is not None:
             name = f"{point}/regularizer"
-            terms[name] = self.weights.ask(name, self.scheme.regularizer, features)
+            terms[name] = self.weights.ask(name, self.scheme.regularizer, features, shares=shares)
         return terms
 
     def point_logits(self, images: Tensor | tuple[Tensor, ...]) -> list[Tensor]:

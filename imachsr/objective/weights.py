@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -12,13 +13,20 @@ from torch import Tensor, nn
 
 from .. import losses
 from .scheme import SCHEDULES, Loss, Scheme
+from .shares import Shares, share_of
 
 
 class Term(NamedTuple):
-    """One loss, and the least it can be, which is taken off where its weight is learned."""
+    """One loss; the least it can be, taken off where its weight is learned; its share in the whole batch's value."""
 
     value: Tensor
     least: Tensor | float = 0.0
+    share: Tensor | float = 1.0
+
+    @property
+    def part(self) -> Tensor:
+        """What it adds to the term's value over the whole batch."""
+        return self.value if isinstance(self.share, float) else self.value * self.share
 
 
 class Weights(nn.Module):
@@ -89,23 +97,37 @@ class Weights(nn.Module):
         """Whether the term has any weight now."""
         return self.base[name] != 0 and not (self.over and name != "output")
 
-    def ask(self, name: str, loss: Loss, scores: Tensor, *targets: Tensor) -> Term:
+    @contextmanager
+    def only(self, name: str) -> Iterator[None]:
+        """Inside, no other term counts: to find out which one a fault comes from."""
+        base, self.base = self.base, {other: weight * (other == name) for other, weight in self.base.items()}
+        try:
+            yield
+        finally:
+            self.base = base
+
+    def ask(self, name: str, loss: Loss, scores: Tensor, *targets: Tensor, shares: Shares | None = None) -> Term:
         """The term; where it does not count its value is shown only, and no graph is kept for it."""
         with torch.set_grad_enabled(torch.is_grad_enabled() and self.counts(name)):
             value = loss(scores, *targets)
         if not isinstance(value, Tensor) or value.ndim:
             got = f"shape {tuple(value.shape)}" if isinstance(value, Tensor) else f"type {type(value).__name__}"
             raise ValueError(f"got {got} for the term {name!r}; a loss is one number; average it, as reduction='mean'")
+        share = 1.0 if shares is None else share_of(loss, shares, *targets)
         if name not in self.learned:
-            return Term(value)
-        term = Term(value, least_of(loss, scores, *targets))
+            return Term(value, share=share)
+        term = Term(value, least_of(loss, scores, *targets), share)
         _check_positive(name, term)
         return term
 
     def total(self, terms: dict[str, Term]) -> Tensor:
         """L_T of the terms present; one that does not count has no part in it."""
-        parts = [self._weight(name) * self._balanced(name, term) for name, term in terms.items() if self.counts(name)]
-        return sum(parts[1:], parts[0])
+        parts = [self._weighted(name, term) for name, term in terms.items() if self.counts(name)]
+        return sum(parts[1:], parts[0]) if parts else 0.0 * terms["output"].value
+
+    def _weighted(self, name: str, term: Term) -> Tensor:
+        weighted = self._weight(name) * self._balanced(name, term)
+        return weighted if isinstance(term.share, float) else weighted * term.share
 
     def _weight(self, name: str) -> Tensor | float:
         weight: Tensor | float = self.base[name]
