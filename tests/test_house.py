@@ -27,6 +27,7 @@ MAY_IMPORT = {
     "theory": set(),
     "complexity": {"training", "objective", "points", "adapters", "losses", "metrics"},
     "hierarchy": {"training", "objective", "points", "adapters", "losses", "metrics"},
+    "claims": {"experiment", "metrics"},
     "reproduce": {"experiment", "training", "datasets"},
 }
 LEAVES = {"figures", "widgets", "lessons", "cli", "__main__", "__init__"}

@@ -1,0 +1,98 @@
+"""Claims that the papers' own numbers decide: each check returns whether they bear it out, and why."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from ..experiment import METRICS
+
+Verdict = tuple[bool, str]
+
+
+def check(name: str, folder: Path) -> Verdict:
+    """Run one check on the numbers in a folder of papers' data."""
+    if name not in CHECKS:
+        raise ValueError(f"got check={name!r}; the checks known are {[*CHECKS]}; use one of them")
+    return CHECKS[name](folder)
+
+
+def largest_relative_gain(folder: Path) -> Verdict:
+    """Whether no cell gains more than the abstract's 9.19 % in mIoU."""
+    gains = {(model, data): 100 * (on - off) / off for model, data, off, on in _cells(folder, "mIoU")}
+    (model, data), most = max(gains.items(), key=lambda entry: entry[1])
+    points = {(m, d): on - off for m, d, off, on in _cells(folder, "mIoU")}[model, data]
+    return most <= 9.195, (
+        f"the largest relative gain of Table 2 is {most:.2f} % ({model} on {data}, {points:+.2f} points); "
+        f"9.19 % is {model_points(folder, 'deeplabv3plus_resnet18', 'cityscapes'):+.2f} points"
+    )
+
+
+def model_points(folder: Path, model: str, data: str) -> float:
+    """Gain in mIoU points of one cell of Table 2."""
+    return next(on - off for m, d, off, on in _cells(folder, "mIoU") if (m, d) == (model, data))
+
+
+def deeplab_cityscapes_margins(folder: Path) -> Verdict:
+    """Whether the four relative margins follow from the table."""
+    stated = {"mIoU": 9.19, "mF1": 11.67, "mPrecision": 15.72, "mRecall": 9.59}
+    found = {}
+    for metric in stated:
+        off, on = next((a, b) for m, d, a, b in _cells(folder, metric) if (m[:7], d) == ("deeplab", "cityscapes"))
+        found[metric] = round(100 * (on - off) / off, 2)
+    return found == stated, f"the table gives {', '.join(f'{name} {value:.2f} %' for name, value in found.items())}"
+
+
+def almost_all_cells_gain(folder: Path) -> Verdict:
+    """Whether nearly every cell is larger with the scheme."""
+    gains = [on > off for metric in METRICS for *_, off, on in _cells(folder, metric)]
+    return sum(gains) >= 0.85 * len(gains), f"{sum(gains)} of {len(gains)} cells of Table 2 gain"
+
+
+def complex_data_gain_more(folder: Path) -> Verdict:
+    """Whether each model gains more, relatively, on more complex data, in the order of the paper's own example."""
+    order = ("cityscapes", "synthia_sf", "camvid")
+    gains = {(m, data): 100 * (on - off) / off for m, data, off, on in _cells(folder, "mIoU")}
+    words, holds = [], []
+    for model in dict.fromkeys(model for model, _ in gains):
+        falling = [gains[model, data] for data in order]
+        holds.append(falling == sorted(falling, reverse=True))
+        listed = ", ".join(f"{data} {gain:+.2f} %" for data, gain in zip(order, falling, strict=True))
+        words.append(f"{model} {'holds' if holds[-1] else 'fails'} ({listed})")
+    return all(holds), "relative gains in mIoU, most complex data first: " + "; ".join(words)
+
+
+def seaformer_synthia_loses(folder: Path) -> Verdict:
+    """Whether only SeaFormer fails to gain on SYNTHIA-SF."""
+    gains = {model: on - off for model, data, off, on in _cells(folder, "mIoU") if data == "synthia_sf"}
+    words = ", ".join(f"{model} {gain:+.2f}" for model, gain in gains.items())
+    return [model for model, gain in gains.items() if gain <= 0] == ["seaformer"], f"mIoU points on SYNTHIA-SF: {words}"
+
+
+def hs3_fuse_gain_over_sagate(folder: Path) -> Verdict:
+    """Whether some row of HS3's Table 2 shows 1.2 points over SA-Gate."""
+    rows = json.loads((folder / "hs3.json").read_text(encoding="utf-8"))["table2"]["rows"]
+    scores = {(row["inference"], row["method"]): row["mIoU"] for row in rows}
+    gains = {kind: scores[kind, "HS3-Fuse"] - scores[kind, "SA-Gate"] for kind in ("single scale", "multi-scale")}
+    words = ", ".join(f"{kind} {gain:+.1f}" for kind, gain in gains.items())
+    return any(round(gain, 1) == 1.2 for gain in gains.values()), f"Table 2 has, in mIoU points, {words}"
+
+
+def _cells(folder: Path, metric: str) -> Iterator[tuple[str, str, float, float]]:
+    """(model, data, without, with) for each cell of Table 2."""
+    rows: list[dict[str, Any]] = json.loads((folder / "table2.json").read_text(encoding="utf-8"))["rows"]
+    on = {(row["model"], row["data"]): row[metric] for row in rows if row["supervision"] == "on"}
+    for row in rows:
+        if row["supervision"] == "off":
+            yield row["model"], row["data"], row[metric], on[row["model"], row["data"]]
+
+
+CHECKS: dict[str, Callable[[Path], Verdict]] = {
+    function.__name__: function
+    for function in (
+        largest_relative_gain, deeplab_cityscapes_margins, almost_all_cells_gain, complex_data_gain_more,
+        seaformer_synthia_loses, hs3_fuse_gain_over_sagate,
+    )
+}  # fmt: skip

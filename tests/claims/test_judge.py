@@ -1,0 +1,215 @@
+"""Verdicts follow from the runs: how many seeds, which way, how clear."""
+
+import json
+import shutil
+from dataclasses import asdict
+
+import numpy as np
+import pytest
+
+from conftest import REPOSITORY
+from imachsr.claims import VERDICTS, Claim, claims, judge, sheet, sheet_markdown
+from imachsr.claims.arithmetic import CHECKS, check
+from imachsr.cli import main
+from imachsr.experiment import Result, Settings
+
+PAPERS = REPOSITORY / "data" / "papers"
+CLAIM = Claim(
+    "mine", "iMacHSR", "Table 2", "Table 2", "comparison", "imachsr is better",
+    contrasts=(({"scheme": "imachsr"}, {"scheme": "conventional"}),), only={"data": ["camvid"]}, needs="runs",
+)  # fmt: skip
+
+
+def run(scheme, seed, score, **changes):
+    settings = Settings(**{"data": "camvid", "scheme": scheme, "seed": seed, **changes})
+    counts = np.tile(np.array([[round(1000 * score)], [0], [1000 - round(1000 * score)]]), (6, 1, 1))
+    scores = {"mIoU": score, "mPrecision": score, "mRecall": score, "mF1": score}
+    return Result(
+        key=settings.key("data"), settings=asdict(settings), classes=("road",), points=(), history=[],
+        scores={"dataset": scores, "paper": scores}, per_image=counts.tolist(), provenance={"fingerprint": "data"},
+    )  # fmt: skip
+
+
+def runs(gains, base=0.4, **changes):
+    found = []
+    for seed, gain in enumerate(gains):
+        found += [
+            run("conventional", seed, base + 0.01 * seed),
+            run("imachsr", seed, base + 0.01 * seed + gain, **changes),
+        ]
+    return found
+
+
+def verdict(results, claim=CLAIM):
+    (judgement,) = judge([claim], results)
+    assert judgement.verdict in VERDICTS
+    return judgement.verdict
+
+
+CLEAR = [0.02, 0.021, 0.019, 0.02, 0.022]
+
+
+def test_five_clear_seeds_reproduce_or_contradict():
+    assert verdict(runs(CLEAR)) == "reproduced"
+    assert verdict(runs([-gain for gain in CLEAR])) == "contradicted"
+    assert verdict(runs([0.02, -0.03, 0.01, -0.01, 0.015])) == "not distinguishable"
+
+
+def test_fewer_than_five_seeds_only_say_not_distinguishable():
+    (judgement,) = judge([CLAIM], runs(CLEAR[:4]))
+    assert judgement.verdict == "not distinguishable"
+    assert "4 seeds; a verdict needs 5" in judgement.why
+
+
+def test_no_runs_are_not_testable():
+    (judgement,) = judge([CLAIM], [])
+    assert judgement.verdict == "not testable here"
+    assert "it takes runs" in judgement.why
+
+
+def test_streets_smoke_and_lesson_are_no_evidence():
+    streets = [
+        run(s, seed, 0.5 if s == "imachsr" else 0.4, data="streets")
+        for s in ("imachsr", "conventional")
+        for seed in range(5)
+    ]
+    anywhere = Claim(**{**asdict(CLAIM), "only": {}, "contrasts": CLAIM.contrasts})
+    assert verdict(streets, anywhere) == "not testable here"
+    smoke = runs(CLEAR)
+    for result in smoke:
+        result.settings["tier"] = "smoke"
+    assert verdict(smoke) == "not testable here"
+
+
+def test_only_equal_settings_and_equal_seeds_are_compared():
+    longer = [r for r in runs(CLEAR) if r.settings["scheme"] == "conventional"]
+    longer += [run("imachsr", seed, 0.9, epochs=40) for seed in range(5)]
+    assert verdict(longer) == "not testable here"
+    other_seeds = [r for r in runs(CLEAR) if r.settings["scheme"] == "conventional"]
+    other_seeds += [run("imachsr", seed + 10, 0.9) for seed in range(5)]
+    assert verdict(other_seeds) == "not testable here"
+    more_points = [r for r in runs(CLEAR, points=5)]
+    assert verdict(more_points) == "not testable here", "the claim means the default points"
+
+
+def test_the_footing_with_most_seeds_is_judged():
+    few = [run("conventional", 0, 0.4, epochs=50), run("imachsr", 0, 0.9, epochs=50)]
+    (judgement,) = judge([CLAIM], runs(CLEAR) + few)
+    (contrast,) = judgement.contrasts
+    assert len(contrast.found.differences) == 5
+    assert "20 epochs" in contrast.footing
+    assert contrast.found.mean == pytest.approx(100 * np.mean(CLEAR))
+    assert contrast.frames == pytest.approx((100 * np.mean(CLEAR),) * 2), "all frames are alike here"
+
+
+def test_a_table_is_corrected_whole():
+    weak = [0.02, 0.005, 0.012, 0.018, 0.001]
+    assert verdict(runs(weak)) == "reproduced"
+    family = [
+        Claim(**{**asdict(CLAIM), "id": f"c{i}", "contrasts": CLAIM.contrasts, "metrics": (m,)})
+        for i, m in enumerate(("mIoU", "mF1", "mRecall", "mPrecision"))
+    ]
+    first, *_ = judge(family, runs(weak))
+    assert first.contrasts[0].adjusted == pytest.approx(4 * first.contrasts[0].found.p)
+    assert first.verdict == "not distinguishable"
+
+
+def test_every_comparison_of_a_claim_must_hold():
+    both = Claim(**{**asdict(CLAIM), "contrasts": (*CLAIM.contrasts, ({"scheme": "imachsr"}, {"scheme": "imacsr"}))})
+    results = runs(CLEAR)
+    assert verdict(results, both) == "not testable here"
+    better = [run("imacsr", seed, 0.6 + 0.01 * seed + gain) for seed, gain in enumerate(CLEAR)]
+    assert verdict(results + better, both) == "contradicted"
+    worse = [run("imacsr", seed, 0.3 + 0.01 * seed + gain / 2) for seed, gain in enumerate(CLEAR)]
+    assert verdict(results + worse, both) == "reproduced"
+
+
+def test_equivalence():
+    claim = Claim(**{**asdict(CLAIM), "kind": "equivalence", "margin": 0.5, "contrasts": CLAIM.contrasts})
+    assert verdict(runs([0.001, -0.001, 0.0, 0.001, 0.0]), claim) == "reproduced"
+    assert verdict(runs(CLEAR), claim) == "contradicted"
+    assert verdict(runs([0.02, -0.02, 0.01, -0.015, 0.001]), claim) == "not distinguishable"
+    assert verdict(runs([0.001, 0.0]), claim) == "not distinguishable"
+
+
+# --- the papers' own numbers ------------------------------------------------------------------------------------------
+
+
+def test_every_number_of_table_2_is_a_row():
+    every = claims(PAPERS)
+    assert len({claim.id for claim in every}) == len(every)
+    assert sum(claim.id.startswith("table2/") for claim in every) == 9 * 4 * 2
+    cell = next(c for c in every if c.id == "table2/deeplabv3plus_resnet18/cityscapes/mIoU/imacsr")
+    assert cell.reported == {"mIoU": 4.02}
+    assert {claim.check for claim in every if claim.kind == "arithmetic"} == {*CHECKS}
+
+
+def test_the_abstracts_maximum_is_not_the_tables(tmp_path):
+    holds, why = check("largest_relative_gain", PAPERS)
+    assert not holds
+    assert "10.14 % (seaformer on camvid, +5.14 points)" in why
+    assert "9.19 % is +4.02 points" in why
+    changed = json.loads((PAPERS / "table2.json").read_text())
+    for row in changed["rows"]:
+        if row["model"] == "seaformer" and row["supervision"] == "on":
+            row["mIoU"] = 1.0
+    (tmp_path / "table2.json").write_text(json.dumps(changed))
+    assert check("largest_relative_gain", tmp_path)[0]
+    assert not check("almost_all_cells_gain", tmp_path)[1].startswith("32")
+
+
+@pytest.mark.parametrize(
+    ("name", "holds"),
+    [
+        ("deeplab_cityscapes_margins", True),
+        ("almost_all_cells_gain", True),
+        ("complex_data_gain_more", False),
+        ("seaformer_synthia_loses", True),
+        ("hs3_fuse_gain_over_sagate", False),
+    ],
+)
+def test_what_the_papers_numbers_say(name, holds):
+    assert check(name, PAPERS)[0] is holds
+
+
+def test_arithmetic_reads_the_numbers(tmp_path):
+    for file in PAPERS.glob("*.json"):
+        shutil.copy(file, tmp_path)
+    tables = json.loads((PAPERS / "hs3.json").read_text())
+    tables["table2"]["rows"][1]["mIoU"] = 52.7
+    (tmp_path / "hs3.json").write_text(json.dumps(tables))
+    assert check("hs3_fuse_gain_over_sagate", tmp_path)[0]
+    with pytest.raises(ValueError, match="got check='nothing'; the checks known are"):
+        check("nothing", PAPERS)
+
+
+# --- the sheet --------------------------------------------------------------------------------------------------------
+
+
+def test_the_sheet_shows_what_was_judged():
+    table = sheet(judge([CLAIM], runs(CLEAR)))
+    (row,) = table.to_dict("records")
+    assert row["measured"] == "+2.04"
+    assert row["seeds"] == "5"
+    assert row["verdict"] == "reproduced"
+    assert "camvid standard 180x240, 20 epochs" in row["compared"]
+    assert "| reproduced |" in sheet_markdown(judge([CLAIM], runs(CLEAR)))
+    whole = sheet(judge(claims(PAPERS), []))
+    assert len(whole) >= 100
+    assert set(whole["verdict"]) <= {*VERDICTS}
+
+
+def test_claims_that_make_no_sense_are_refused():
+    with pytest.raises(ValueError, match=r"got kind='wish' for claim 'x'"):
+        Claim("x", "p", "w", "t", "wish", "s")
+    with pytest.raises(ValueError, match=r"comparisons have contrasts, an equivalence a margin"):
+        Claim("x", "p", "w", "t", "comparison", "s")
+
+
+def test_the_command_prints_verdicts(capsys):
+    assert main(["claims", "abstract"]) == 0
+    assert "contradicted by the paper's own numbers" in capsys.readouterr().out
+    assert main(["claims", "table2", "--full"]) == 0
+    assert "| id | where |" in capsys.readouterr().out
+    assert main(["claims", "nowhere"]) == 1
+    assert "got 'nowhere', which no claim's id begins with" in capsys.readouterr().err

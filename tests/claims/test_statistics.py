@@ -1,0 +1,115 @@
+"""What paired runs can say, against other people's code and slow loops."""
+
+import math
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from imachsr.claims import block_bootstrap, holm, paired
+from imachsr.metrics.protocols import image_scores
+
+DRAW = np.random.default_rng(0)
+
+
+@pytest.mark.parametrize("count", [2, 5, 12])
+def test_the_interval_and_p_are_students(count):
+    better, worse = DRAW.normal(40, 2, count), DRAW.normal(39, 2, count)
+    found, expected = paired(better - worse), stats.ttest_rel(better, worse)
+    low, high = expected.confidence_interval(0.95)
+    assert found.p == pytest.approx(expected.pvalue)
+    assert (found.low, found.high) == pytest.approx((low, high))
+    assert found.mean == pytest.approx(np.mean(better - worse))
+
+
+def test_one_seed_has_no_interval():
+    found = paired([1.5])
+    assert found.mean == 1.5
+    assert all(math.isnan(value) for value in (found.low, found.high, found.p, found.visible, found.within(1.0)))
+
+
+def test_equal_differences_leave_no_doubt():
+    assert paired([0.0, 0.0, 0.0]).p == 1.0
+    assert paired([2.0, 2.0, 2.0]).p == 0.0
+    assert paired([0.1, 0.1]).within(0.5) == 0.0
+    assert paired([0.6, 0.6]).within(0.5) == 1.0
+
+
+def test_the_interval_covers_as_often_as_it_says():
+    inside = 0
+    draw = np.random.default_rng(1)
+    for _ in range(1000):
+        found = paired(draw.normal(0.7, 1.3, 5))
+        inside += found.low <= 0.7 <= found.high
+    assert 0.925 < inside / 1000 < 0.975
+
+
+def test_the_visible_effect_is_found_four_times_in_five():
+    draw, count, spread = np.random.default_rng(2), 5, 1.0
+    rejected, promised = 0, []
+    for _ in range(1500):
+        promised.append(paired(draw.normal(0, spread, count)).visible)
+    effect = np.mean(promised)
+    for _ in range(1500):
+        rejected += paired(draw.normal(effect, spread, count)).p < 0.05
+    assert 0.7 < rejected / 1500 < 0.9
+
+
+def test_equivalence_is_two_one_sided_tests():
+    values = [0.1, -0.2, 0.3, 0.0, 0.1]
+    above = stats.ttest_1samp(values, -0.5, alternative="greater").pvalue
+    below = stats.ttest_1samp(values, 0.5, alternative="less").pvalue
+    assert paired(values).within(0.5) == pytest.approx(max(above, below))
+
+
+def test_holm_by_a_slow_loop():
+    ps = DRAW.uniform(0, 0.2, 9).tolist()
+    ps[3] = float("nan")
+    known = [p for p in ps if not math.isnan(p)]
+    for p, adjusted in zip(ps, holm(ps), strict=True):
+        if math.isnan(p):
+            assert math.isnan(adjusted)
+            continue
+        ranked = sorted(known)
+        expected = max(min(1.0, (len(known) - r) * ranked[r]) for r in range(ranked.index(p) + 1))
+        assert adjusted == pytest.approx(expected)
+
+
+def counts(images, quality, seed):
+    """(N, 3, K) of an imagined network that is right with a share `quality`."""
+    draw = np.random.default_rng(seed)
+    pixels = draw.integers(50, 200, (images, 3))
+    hit = draw.binomial(pixels, quality)
+    missed = pixels - hit
+    return np.stack([hit, missed[:, [1, 2, 0]], missed], axis=1)
+
+
+@pytest.mark.parametrize("protocol", ["dataset", "image", "paper"])
+def test_the_bootstrap_surrounds_the_difference(protocol):
+    better, worse = [counts(60, 0.8, 1), counts(60, 0.8, 2)], [counts(60, 0.7, 3), counts(60, 0.7, 4)]
+    low, high = block_bootstrap(better, worse, "mIoU", protocol, block=5, draws=200)
+    assert 0 < low < high < 30
+    same = block_bootstrap(better, better, "mIoU", protocol, block=5, draws=20)
+    assert same == (0.0, 0.0)
+
+
+def test_a_block_as_long_as_the_film_leaves_one_draw():
+    a, b = counts(10, 0.9, 0), counts(10, 0.5, 1)
+    low, high = block_bootstrap([a], [b], "mF1", "paper", block=10, draws=5)
+    expected = 100 * (image_scores(a, "paper")["mF1"] - image_scores(b, "paper")["mF1"])
+    assert low == high == pytest.approx(expected)
+
+
+def test_alike_neighbours_widen_the_interval():
+    """Frames repeated five times say no more than one, and blocks notice."""
+    a, b = counts(20, 0.75, 0).repeat(5, axis=0), counts(20, 0.74, 1).repeat(5, axis=0)
+    single = block_bootstrap([a], [b], "mIoU", "image", block=1, draws=300)
+    blocks = block_bootstrap([a], [b], "mIoU", "image", block=10, draws=300)
+    assert blocks[1] - blocks[0] > 1.5 * (single[1] - single[0])
+
+
+def test_refusals():
+    with pytest.raises(ValueError, match=r"needs one finite number per seed; run the seeds first"):
+        paired([])
+    with pytest.raises(ValueError, match=r"over \[10, 12\] images; both schemes need the same seeds"):
+        block_bootstrap([counts(10, 0.5, 0)], [counts(12, 0.5, 0)], "mIoU", "dataset")
