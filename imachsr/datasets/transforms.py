@@ -1,13 +1,14 @@
 """Pictures and masks to tensors: resize, augment, normalise; labels are never blended.
 
-A transform is called as `transform(image, mask, epoch, index)` with image uint8 (H, W, 3) and mask uint8 (H, W), void
-255, and returns the image as float32 (3, h, w), normalised, and the target as int64.
+A transform is called as `transform(image, mask, epoch, index)` with image uint8 (H, W, 3), or a tuple of such inputs in
+which depth is float32 (H, W), and mask uint8 (H, W), void 255. It returns the image as float32 (3, h, w), normalised,
+or a tuple (depth: (1, h, w), metres), and the target as int64.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -20,6 +21,8 @@ MEAN = (0.485, 0.456, 0.406)  # ImageNet, RGB, of values in 0..1
 STD = (0.229, 0.224, 0.225)
 MEAN_BYTES = [124, 116, 104]  # padding that normalises to about zero
 VOID = 255
+Images = np.ndarray | tuple[np.ndarray, ...]
+Tensors = Tensor | tuple[Tensor, ...]
 
 
 def normalise(images: Tensor) -> Tensor:
@@ -40,7 +43,9 @@ def denormalise(image: Tensor) -> np.ndarray:
 
 
 def resize(image: Tensor, size: tuple[int, int]) -> Tensor:
-    """Image uint8 (3, H, W) to (3, *size): bilinear, antialiased."""
+    """Image uint8 (3, H, W) to (3, *size): bilinear, antialiased. Depth (1, H, W): nearest, it has no in-between."""
+    if not _is_picture(image):
+        return resize_mask(image, size)
     return F.resize_image(image, list(size), InterpolationMode.BILINEAR, antialias=True)
 
 
@@ -69,27 +74,31 @@ class Source(Protocol):
 
     def __len__(self) -> int: ...
 
-    def raw(self, index: int) -> tuple[np.ndarray, np.ndarray]:
-        """Image uint8 (H, W, 3) and mask uint8 (H, W), void 255."""
+    def raw(self, index: int) -> tuple[Images, np.ndarray]:
+        """Image uint8 (H, W, 3), or a tuple of inputs, and mask uint8 (H, W), void 255."""
 
 
-class Prepared(Dataset[tuple[Tensor, Tensor]]):
-    """A source behind a transform: item `i` or `(epoch, i)` is (image float32 (3, h, w), target int64 (h, w))."""
+class Prepared(Dataset[tuple[Tensors, Tensor]]):
+    """A source behind a transform: item `i` or `(epoch, i)` is (image float32 (3, h, w), target int64 (h, w)).
+
+    Where the source has several inputs the image is a tuple of them, in the order of `inputs`.
+    """
 
     def __init__(self, source: Source, transform: Plain | Augment) -> None:
         self.source, self.transform = source, transform
         self.name, self.classes, self.palette = source.name, source.classes, source.palette
         self.ignore_index, self.fingerprint = source.ignore_index, source.fingerprint
+        self.inputs: tuple[str, ...] = getattr(source, "inputs", ("rgb",))
 
     def __len__(self) -> int:
         return len(self.source)
 
-    def __getitem__(self, index: int | tuple[int, int]) -> tuple[Tensor, Tensor]:
+    def __getitem__(self, index: int | tuple[int, int]) -> tuple[Tensors, Tensor]:
         epoch, position = index if isinstance(index, tuple) else (0, index)
         return self.transform(*self.raw(position), epoch, position % len(self))
 
-    def raw(self, index: int) -> tuple[np.ndarray, np.ndarray]:
-        """Image uint8 (H, W, 3) and mask uint8 (H, W), void 255, before the transform."""
+    def raw(self, index: int) -> tuple[Images, np.ndarray]:
+        """Image uint8 (H, W, 3), or a tuple of inputs, and mask uint8 (H, W), void 255, before the transform."""
         return self.source.raw(index)
 
 
@@ -100,25 +109,30 @@ class Plain:
     size: tuple[int, int] | None = None
     targets: bool = True
 
-    def __call__(self, image: np.ndarray, mask: np.ndarray, epoch: int = 0, index: int = 0) -> tuple[Tensor, Tensor]:
+    def __call__(self, image: Images, mask: np.ndarray, epoch: int = 0, index: int = 0) -> tuple[Tensors, Tensor]:
         images, targets = _tensors(image, mask)
         if self.size is not None:
-            images = resize(images, self.size)
+            images = [resize(entry, self.size) for entry in images]
             targets = resize_mask(targets, self.size) if self.targets else targets
-        return normalise(images), targets[0].long()
-
-
-def _tensors(image: np.ndarray, mask: np.ndarray) -> tuple[Tensor, Tensor]:
-    return torch.from_numpy(image).permute(2, 0, 1), torch.from_numpy(mask)[None]
+        return _finished(images), targets[0].long()
 
 
 @dataclass(frozen=True)
 class Augment:
-    """Random scale 0.5 to 2, crop to `size`, left-right flip and light colour changes, then normalise.
+    """Random scale 0.5 to 2, crop, left-right flip and light colour changes, then normalise.
 
     Every draw comes from (seed, epoch, index) through a generator of its own: workers, resuming and other random
-    numbers of the process make no difference. Where the scaled picture is smaller than `size`, the rest is mean colour
-    and void.
+    numbers of the process make no difference. Where the scaled picture is smaller than the crop, the rest is mean
+    colour and void. All inputs move together; colours change in photographs only, not in HHA or depth.
+
+    Args:
+        size: (height, width) that scale 1 just fits into, keeping its shape; None: the native size.
+        seed: of all draws.
+        scale: smallest and greatest factor, drawn uniformly.
+        flip: share of mirrored pictures.
+        colour: brightness, contrast and saturation change by up to this share.
+        crop: (height, width) cut out; None: `size`. A crop smaller than `size` is how large pictures are trained on.
+        inputs: kind of each input.
     """
 
     size: tuple[int, int] | None = None
@@ -126,36 +140,63 @@ class Augment:
     scale: tuple[float, float] = (0.5, 2.0)
     flip: float = 0.5
     colour: float = 0.2
+    crop: tuple[int, int] | None = None
+    inputs: tuple[str, ...] = ("rgb",)
 
     def __post_init__(self) -> None:
         if self.seed < 0:
             raise ValueError(f"augmentation seed {self.seed}; seeds are whole numbers from 0 up; choose one")
 
-    def __call__(self, image: np.ndarray, mask: np.ndarray, epoch: int = 0, index: int = 0) -> tuple[Tensor, Tensor]:
+    def __call__(self, image: Images, mask: np.ndarray, epoch: int = 0, index: int = 0) -> tuple[Tensors, Tensor]:
         images, targets = _tensors(image, mask)
         generator = _generator(self.seed, epoch, index)
-        size = self.size or (image.shape[0], image.shape[1])
-        images, targets = _scale_and_crop(images, targets, size, _uniform(generator, *self.scale), generator)
+        size = self.size or (mask.shape[0], mask.shape[1])
+        factor = min(want / have for want, have in zip(size, mask.shape, strict=True))
+        factor *= _uniform(generator, *self.scale)
+        scaled = max(1, round(mask.shape[0] * factor)), max(1, round(mask.shape[1] * factor))
+        window = _Window.drawn(scaled, self.crop or size, generator)
+        images = [window.cut(resize(entry, scaled)) for entry in images]
+        targets = window.cut(resize_mask(targets, scaled), VOID)
         if _uniform(generator, 0, 1) < self.flip:
-            images, targets = F.horizontal_flip(images), F.horizontal_flip(targets)
+            images, targets = [F.horizontal_flip(entry) for entry in images], F.horizontal_flip(targets)
         for adjust in (F.adjust_brightness, F.adjust_contrast, F.adjust_saturation):
-            images = adjust(images, _uniform(generator, 1 - self.colour, 1 + self.colour))
-        return normalise(images), targets[0].long()
+            change = _uniform(generator, 1 - self.colour, 1 + self.colour)
+            images = [adjust(e, change) if k == "rgb" else e for e, k in zip(images, self.inputs, strict=True)]
+        return _finished(images), targets[0].long()
 
 
-def _scale_and_crop(
-    image: Tensor, mask: Tensor, size: tuple[int, int], scale: float, generator: torch.Generator
-) -> tuple[Tensor, Tensor]:
-    """Resize to `scale` times the size that just fits into `size`, pad what is missing, crop at random."""
-    fit = min(want / have for want, have in zip(size, image.shape[-2:], strict=True))
-    scaled = tuple(max(1, round(side * fit * scale)) for side in image.shape[-2:])
-    image, mask = resize(image, scaled), resize_mask(mask, scaled)  # type: ignore[arg-type]
-    spare = [have - want for have, want in zip(scaled, size, strict=True)]
-    top, left = (_between(generator, min(0, s), max(0, s)) for s in spare)
-    window = max(0, top), max(0, left), min(size[0], scaled[0]), min(size[1], scaled[1])
-    image, mask = F.crop(image, *window), F.crop(mask, *window)
-    border = [max(0, -left), max(0, -top), max(0, left - spare[1]), max(0, top - spare[0])]
-    return F.pad(image, border, fill=MEAN_BYTES), F.pad(mask, border, fill=VOID)
+class _Window(NamedTuple):
+    """What a crop takes from a picture, and the border it adds where the picture ends."""
+
+    crop: tuple[int, int, int, int]  # top, left, height, width
+    border: list[int]  # left, top, right, bottom
+
+    @classmethod
+    def drawn(cls, scaled: tuple[int, int], size: tuple[int, int], generator: torch.Generator) -> _Window:
+        """A window of `size` at a random place: within the picture where that is larger, around it where smaller."""
+        spare = [have - want for have, want in zip(scaled, size, strict=True)]
+        top, left = (_between(generator, min(0, s), max(0, s)) for s in spare)
+        crop = max(0, top), max(0, left), min(size[0], scaled[0]), min(size[1], scaled[1])
+        return cls(crop, [max(0, -left), max(0, -top), max(0, left - spare[1]), max(0, top - spare[0])])
+
+    def cut(self, image: Tensor, fill: int | None = None) -> Tensor:
+        """Crop and pad (C, H, W); pictures with mean colour, depth with 0, which is no depth."""
+        colour = MEAN_BYTES if _is_picture(image) else 0
+        return F.pad(F.crop(image, *self.crop), self.border, fill=colour if fill is None else fill)
+
+
+def _is_picture(image: Tensor) -> bool:
+    return image.dtype == torch.uint8 and image.shape[0] == 3
+
+
+def _tensors(image: Images, mask: np.ndarray) -> tuple[list[Tensor], Tensor]:
+    images = [torch.from_numpy(entry) for entry in (image if isinstance(image, tuple) else (image,))]
+    return [e.permute(2, 0, 1) if e.ndim == 3 else e[None] for e in images], torch.from_numpy(mask)[None]
+
+
+def _finished(images: list[Tensor]) -> Tensors:
+    finished = tuple(normalise(entry) if _is_picture(entry) else entry for entry in images)
+    return finished if len(finished) > 1 else finished[0]
 
 
 def _generator(seed: int, epoch: int, index: int) -> torch.Generator:

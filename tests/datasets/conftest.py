@@ -43,6 +43,12 @@ def draw(root, frames=None, *, image="png", listed=None, prefix="/SegNet/CamVid/
     return root
 
 
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path_factory, monkeypatch):
+    """What passed its check is remembered in a folder of the test's own."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+
+
 @pytest.fixture(scope="session")
 def draw_camvid():
     return draw

@@ -10,8 +10,8 @@ import pytest
 import torch
 from PIL import Image
 
-from imachsr.datasets.camvid import SPLITS, CamVid, frame
-from imachsr.datasets.inspection import CLASSES, check
+from imachsr import datasets
+from imachsr.datasets.camvid import CLASSES, SPLITS, frame, gap
 
 SIZES = {
     ("standard", "train"): 367,
@@ -26,8 +26,20 @@ SIZES = {
 }
 
 
+def CamVid(root, split="standard", **options):
+    return datasets.create("camvid", split, root=root, **options)
+
+
+def check(root):
+    return datasets.check("camvid", root, progress=False)
+
+
 def stems(dataset):
-    return [pair.image.stem for pair in dataset.pairs]
+    return [item.name for item in dataset.source.items]
+
+
+def gap_seconds(dataset):
+    return gap(dataset.source.parts["train"], dataset.source.parts["test"])
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +49,7 @@ def real(shared):
 
 @pytest.fixture(scope="module")
 def report(real):
-    return check(real, progress=False)
+    return check(real)
 
 
 # reading
@@ -52,7 +64,7 @@ def test_reads_both_formats_under_any_prefix(tmp_path, draw_camvid, image, liste
     assert picture.shape == (18, 24, 3)
     assert (mask[0] == 255).all()
     assert (mask[1:] == 1).all()
-    assert dataset.image_format == image
+    assert dataset.source.image_format == image
 
 
 def test_items_are_normalised_tensors(camvid):
@@ -123,15 +135,15 @@ def test_random600_is_a_draw_that_never_changes(camvid_701):
 
 def test_blocked600_keeps_training_away_from_testing(real):
     blocked, drawn = (CamVid(real, split, part="test") for split in ("blocked600", "random600"))
-    assert blocked.gap_seconds() == math.inf
-    assert drawn.gap_seconds() <= 1 / 15
-    assert {frame(pair)[0] for pair in blocked.pairs} == {"0006R0"}
-    assert CamVid(real).gap_seconds() == pytest.approx(1)
+    assert gap_seconds(blocked) == math.inf
+    assert gap_seconds(drawn) <= 1 / 15
+    assert {frame(item)[0] for item in blocked.source.items} == {"0006R0"}
+    assert gap_seconds(CamVid(real)) == pytest.approx(1)
 
 
 def test_no_other_101_frames_are_as_far_away(real):
     """Cut the drives where frames are over 1.3 s apart: one set of the pieces holds 101 frames, the drive held out."""
-    parts = CamVid(real).parts.values()
+    parts = CamVid(real).source.parts.values()
     frames = sorted(frame(pair) for pairs in parts for pair in pairs)
     pieces = [1]
     for (drive, number), (following, next_number) in pairwise(frames):
@@ -176,11 +188,11 @@ def test_real_labels_are_classes_or_void(real, part):
 # bad input: what came, the rule, the remedy
 
 
-def test_unknown_split_and_part(camvid):
+def test_unknown_split_and_part(camvid, camvid_701):
     with pytest.raises(ValueError, match=r"split 'random'; camvid has the splits standard, random600, .*; choose one"):
         CamVid(camvid, "random")
     with pytest.raises(ValueError, match=r"part 'val'; split 'val101' of camvid has the parts train, test; choose one"):
-        CamVid(camvid, "val101", part="val")
+        CamVid(camvid_701, "val101", part="val")
 
 
 def test_missing_folder_and_list(tmp_path, camvid):
@@ -227,14 +239,14 @@ def test_splits_of_701_need_701(camvid):
 
 def test_nameless_frame(camvid):
     with pytest.raises(ValueError, match=r"x.png: CamVid frames are named DRIVE_NUMBER; restore the name"):
-        frame(CamVid(camvid).pairs[0]._replace(image=camvid / "x.png"))
+        frame(CamVid(camvid).source.items[0]._replace(name="x", inputs=(camvid / "x.png",)))
 
 
 def test_sizes_that_differ(camvid):
     Image.fromarray(np.zeros((18, 20), np.uint8)).save(camvid / "trainannot" / "0001TP_000060.png")
-    words = r"0001TP_000060.png and .*0001TP_000060.png: 24x18 against 20x18; image and mask must have the same size"
+    words = r"train.0001TP_000060.png 24x18, .*annot.0001TP_000060.png 20x18; image and mask must have the same size"
     dataset = CamVid(camvid)
-    for refused in (dataset.verify, lambda: dataset[1]):
+    for refused in (lambda: datasets.verify(dataset), lambda: dataset[1]):
         with pytest.raises(ValueError, match=words):
             refused()
 
@@ -243,10 +255,9 @@ def test_label_outside_the_classes(camvid):
     mask = np.arange(18 * 24, dtype=np.uint8).reshape(18, 24) % 13
     Image.fromarray(mask).save(camvid / "valannot" / "0016E5_07959.png")
     dataset = CamVid(camvid, part="val")
-    for refused in (dataset.verify, lambda: dataset[0]):
+    for refused in (lambda: datasets.verify(dataset), lambda: dataset[0]):
         with pytest.raises(ValueError, match=r"0016E5_07959.png: label 12; labels are 0..10, and 11 for void"):
             refused()
-    CamVid(camvid, part="train").verify()
 
 
 def test_many_strange_labels_are_told_in_short(camvid):
@@ -264,26 +275,28 @@ def test_damaged_pictures(camvid, folder, damage):
         ValueError, match=rf"{folder}.0001TP_000030.png: .*; the file must be a readable picture; fetch"
     ):
         CamVid(camvid)[0]
-    assert any(f"{path}: " in problem for problem in check(camvid, progress=False).problems)
+    assert any(f"{path}: " in problem for problem in check(camvid).problems)
 
 
 def test_mask_in_colours(camvid):
     Image.new("RGB", (24, 18)).save(camvid / "trainannot" / "0001TP_000030.png")
-    with pytest.raises(ValueError, match=r"mode RGB; it must hold 8-bit class numbers \(mode L or P\)"):
-        CamVid(camvid).verify()
+    with pytest.raises(ValueError, match=r"mode RGB; it must hold class numbers \(mode L or P or I or I;16\)"):
+        datasets.verify(CamVid(camvid))
 
 
 def test_check_names_everything_at_once(camvid):
     (camvid / "train" / "0001TP_000030.png").write_bytes(b"")
     (camvid / "testannot" / "Seq05VD_f00000.png").unlink()
-    found = check(camvid, progress=False)
+    Image.new("L", (24, 18), 99).save(camvid / "trainannot" / "0001TP_000060.png")
+    found = check(camvid)
     for words in (
         "0001TP_000030.png: cannot identify",
         "test.txt line 1: no mask at",
-        "val.txt gives 1 whole pairs, the public copy 101",
+        "0001TP_000060.png: label 99",
     ):
         assert any(words in problem for problem in found.problems)
         assert words in str(found)
+    assert "part val has 1 whole frames, the published one 101" in found.notes
     assert f"{len(found.problems)} problems" in str(found)
 
 

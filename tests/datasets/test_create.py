@@ -71,7 +71,7 @@ def test_seed_is_of_the_data(camvid_701):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ({"name": "kitti"}, r"dataset 'kitti'; there are streets, camvid; choose one of them"),
+        ({"name": "kitti"}, r"dataset 'kitti'; there are streets, camvid, cityscapes, .*; choose one of them"),
         ({"part": "training"}, r"part 'training'; the parts are train, val, test; choose one of them"),
         ({"split": "random600"}, r"split 'random600'; streets has the split standard; choose it"),
         ({"root": "somewhere"}, r"root 'somewhere' for streets; they are drawn, not read; .* leave root out"),
@@ -92,13 +92,13 @@ def test_refusals(arguments, words):
 def test_verify_reads_the_masks_before_the_first_step(camvid):
     Image.new("L", (24, 18), 42).save(camvid / "trainannot" / "0001TP_000030.png")
     dataset = datasets.create("camvid", root=camvid)
-    with pytest.raises(ValueError, match=r"0001TP_000030.png: label 42; labels are 0..10.*every mask must fit"):
+    with pytest.raises(ValueError, match=r"0001TP_000030.png: label 42; labels are 0..10.*every file must be whole"):
         datasets.verify(dataset)
 
 
 def test_only_files_are_checked(camvid):
     assert datasets.check("camvid", camvid, progress=False).counts == {"train": 3, "val": 1, "test": 1}
-    with pytest.raises(ValueError, match="dataset 'streets'; only camvid has files to check; say camvid"):
+    with pytest.raises(ValueError, match="dataset 'streets'; those with files are camvid, cityscapes, .*; choose one"):
         datasets.check("streets", camvid)
 
 

