@@ -224,6 +224,14 @@ def _slice(axes: list[Axes | None], args: Sequence[Any], out: Tensor) -> Axes | 
     return tuple(dims)
 
 
+def _split(axes: list[Axes | None], args: Sequence[Any], out: Tensor) -> Axes | None:
+    if not axes[0]:
+        return None
+    whole, d = args[0], (args[2] if len(args) > 2 else 0) % out.ndim
+    start = (out.storage_offset() - whole.storage_offset()) // max(whole.stride(d), 1)  # which of the pieces
+    return (*axes[0][:d], cut(axes[0][d], start, start + out.shape[d]), *axes[0][d + 1 :])
+
+
 def _cat(axes: list[Axes | None], args: Sequence[Any], out: Tensor) -> Axes | None:
     d = (args[1] if len(args) > 1 else 0) % out.ndim
     tensors = [tensor for tensor in args[0] if tensor.ndim == out.ndim]
@@ -311,9 +319,11 @@ RULES: dict[str, Rule] = {
     **dict.fromkeys(("view", "_unsafe_view", "reshape", "_reshape_alias", "view_copy"), _view),
     **dict.fromkeys(("mm", "addmm", "bmm", "baddbmm", "matmul"), _product),
     **dict.fromkeys(("select", "unbind"), _select),
+    **dict.fromkeys(("split", "split_with_sizes"), _split),
     **dict.fromkeys(("transpose", "t"), _transpose),
+    **dict.fromkeys(("convolution", "transposed_convolution"), _convolution),
     "permute": _permute, "unsqueeze": _unsqueeze, "squeeze": _squeeze, "stack": _stack, "slice": _slice, "cat": _cat,
-    "convolution": _convolution, "roll": _roll, "flip": _flip, "im2col": _im2col, "col2im": _col2im, "unfold": _unfold,
+    "roll": _roll, "flip": _flip, "im2col": _im2col, "col2im": _col2im, "unfold": _unfold,
 }  # fmt: skip
 
 

@@ -14,8 +14,8 @@ from .record import Call
 LARGE = 4  # a call with more than 1/4 of all operations is divided although it joins branches, unless it is repeated
 
 
-def block_sequence(graph: Graph) -> dict[int, int]:
-    """Value -> place in the sequence of major-block outputs, by depth."""
+def block_sequence(graph: Graph) -> list[int]:
+    """Values that major blocks hand on, by depth."""
     return _Blocks(graph).sequence()
 
 
@@ -27,11 +27,9 @@ class _Blocks:
             self.children.setdefault(call.parent, []).append(index)
         self.weighted = [weighted(operation) for operation in self.operations]
 
-    def sequence(self) -> dict[int, int]:
-        outputs = [self._output(self.calls[index]) for index in self._divided(0)]
-        values = {value for value in outputs if value is not None}
-        ordered = sorted(values, key=lambda value: self.graph.recording.values[value].maker)
-        return {value: place for place, value in enumerate(ordered)}
+    def sequence(self) -> list[int]:
+        values = {value for index in self._divided(0) for value in self._outputs(self.calls[index])}
+        return sorted(values, key=lambda value: self.graph.recording.values[value].maker)
 
     def _divided(self, index: int) -> list[int]:
         """The blocks a call consists of: itself, or those of its parts."""
@@ -63,7 +61,10 @@ class _Blocks:
         inside = self.calls[index].operations
         return [operation.name for operation in self.operations[inside.start : inside.stop]]
 
-    def _output(self, call: Call) -> int | None:
-        inside = self.graph.on_the_way - {*self.graph.recording.inputs, *self.graph.recording.outputs} - self.graph.tail
-        found = [value for value in call.outputs.values() if value in inside]
-        return found[0] if found and call.differentiable else None
+    def _outputs(self, call: Call) -> list[int]:
+        """What a block hands on, one value or several (a map per branch): not what it makes another of them from."""
+        ends = {*self.graph.recording.inputs, *self.graph.recording.outputs} | self.graph.tail
+        made = [v for v in call.outputs.values() if self.graph.recording.values[v].maker in call.operations]
+        inside = [v for v in made if v in self.graph.on_the_way - ends]
+        last = [v for v in inside if not any(self.graph.comes_from(other, v) for other in inside if other != v)]
+        return last if call.differentiable else []

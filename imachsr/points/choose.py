@@ -19,7 +19,7 @@ def choose_points(
     near: str = "spread",
     distance: int | None = None,
     rules: Sequence[str] | str | None = None,
-    names: Sequence[str] | None = None,
+    names: Sequence[str] | str | None = None,
 ) -> tuple[Point, ...]:
     """Distinct points in order of depth, the same ones on every machine.
 
@@ -35,7 +35,7 @@ def choose_points(
         names: only these points; as many names as `count` fix the choice.
 
     Raises:
-        ValueError: unknown words, or fewer points than asked.
+        ValueError: no points, unknown words, or fewer points than asked.
 
     >>> import torch, imachsr
     >>> network = torch.nn.Sequential(*(torch.nn.Conv2d(3, 3, 1) for _ in range(6)))
@@ -43,6 +43,10 @@ def choose_points(
     >>> [point.name for point in imachsr.choose_points(points, 2, near="output", distance=2)]
     ['2', '4']
     """
+    if not points:
+        raise ValueError(
+            "got no points; they come from find_points on a network with some; its `left_out` says why a tensor is none"
+        )
     if near not in NEAR:
         raise ValueError(f"got near={near!r}; a position is one of {NEAR}; choose one of them")
     if distance is not None and distance < 1:
@@ -64,7 +68,9 @@ def choose_points(
     return tuple(base[start:][::step][:count])
 
 
-def _narrowed(points: Sequence[Point], rules: Sequence[str] | str | None, names: Sequence[str] | None) -> list[Point]:
+def _narrowed(
+    points: Sequence[Point], rules: Sequence[str] | str | None, names: Sequence[str] | str | None
+) -> list[Point]:
     chosen = list(points)
     if rules is not None:
         wanted = {rules} if isinstance(rules, str) else set(rules)
@@ -74,6 +80,7 @@ def _narrowed(points: Sequence[Point], rules: Sequence[str] | str | None, names:
         chosen = [point for point in chosen if wanted & set(point.rules)]
     if names is not None:
         known = {name: point.name for point in points for name in (point.name, *point.aliases)}
+        names = [names] if isinstance(names, str) else names
         for name in names:
             if name not in known:
                 close = get_close_matches(name, known, 3) or list(known)[:3]

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from .blocks import block_sequence
-from .graph import Graph
+from .graph import Graph, extent_of
 from .layout import Layout, layout_of
 from .point import Point, Points
 from .record import Call, Recording, record
@@ -19,6 +19,7 @@ def find_points(network: nn.Module, *inputs: Any, **kwargs: Any) -> Points:
     """Records one forward pass and returns every intermediate point by depth, with the transition rules it meets.
 
     It is recorded in the mode the network is in: call it in train mode for training. The network is left as it is.
+    Layers that this pass skips at random are no points: record such a network in eval mode, and train it as you like.
 
     Args:
         network: any module.
@@ -40,26 +41,23 @@ def find_points(network: nn.Module, *inputs: Any, **kwargs: Any) -> Points:
     _refuse(network)
     recording = record(network, inputs, kwargs)
     graph = Graph(recording)
-    blocks = block_sequence(graph)
-    named = sorted(_names(graph).items(), key=lambda item: recording.values[item[0]].maker)
-    judge = Judge(graph, blocks, {value: names[0][0] for value, names in named})
-    points, left_out = [], {}
-    for value, names in named:
-        layout = _useless(graph, value) or layout_of(recording.values[value].axes, recording.values[value].shape)
-        if isinstance(layout, str):
-            left_out[names[0][0]] = layout
-        else:
-            points.append(_point(graph, value, names, layout, judge))
+    named = dict(sorted(_names(graph).items(), key=lambda item: recording.values[item[0]].maker))
+    layouts = {value: _layout(graph, value) for value in named}
+    useful = {value: layout for value, layout in layouts.items() if isinstance(layout, Layout)}
+    blocks = [value for value in block_sequence(graph) if value in useful]
+    judge = Judge(graph, blocks, {value: names[0][0] for value, names in named.items()})
+    points = [_point(graph, value, named[value], layout, judge) for value, layout in useful.items()]
+    left_out = {named[value][0][0]: reason for value, reason in layouts.items() if isinstance(reason, str)}
     return Points(points, recording.how, left_out, graph.unused)
 
 
-def _useless(graph: Graph, value: int) -> str:
-    """Why a loss there would teach nothing of its own, "" if it would."""
+def _layout(graph: Graph, value: int) -> Layout | str:
+    """The layout, or why a loss there would teach nothing of its own or the tensor cannot be read as features."""
     if value not in graph.taught:
-        return "no parameter comes before it, so that a loss there reaches no weight"
+        return "no trainable parameter comes before it, so that a loss there reaches no weight"
     if value in graph.tail:
         return "it is the output in another size or layout, so that a loss there is the output loss again"
-    return ""
+    return layout_of(graph.recording.values[value].axes, graph.recording.values[value].shape)
 
 
 def _refuse(network: nn.Module) -> None:
@@ -117,7 +115,7 @@ def _point(graph: Graph, value: int, names: list[Name], layout: Layout, judge: J
         size=(height, width),
         depth=(maker + 1) / len(recording.operations),
         flops=graph.flops_until(maker),
-        scale=height / _input_height(recording),
+        scale=_scale(recording, height, width),
         parameters=graph.parameters_until(maker),
         rules=judge(value),
         block=judge.blocks.get(value, -1),
@@ -130,6 +128,8 @@ def _sizes(layout: Layout, shape: tuple[int, ...]) -> tuple[int, int, int, int]:
     return tuple(layout.features(torch.empty(shape, device="meta")).shape)  # type: ignore[return-value]
 
 
-def _input_height(recording: Recording) -> int:
-    images = [recording.values[value].shape for value in recording.inputs if len(recording.values[value].shape) == 4]
-    return images[0][2] if images else 1
+def _scale(recording: Recording, height: int, width: int) -> float:
+    """Size relative to the first input that has places: by rows, by columns where it has a single row."""
+    extents = [extent_of(axes)[1:] for axes in (recording.values[value].axes for value in recording.inputs) if axes]
+    rows, columns = next((extent for extent in extents if extent != (1, 1)), (1, 1))
+    return height / rows if rows > 1 else width / columns

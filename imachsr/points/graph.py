@@ -89,19 +89,19 @@ class Graph:
 
     @cached_property
     def unused(self) -> tuple[str, ...]:
-        """Parameters from which the output is not made."""
+        """Trainable parameters from which the output is not made."""
         used: set[str] = set()
         for operation in self.operations:
             if self.on_the_way.intersection(operation.outputs):
                 used |= operation.parameters
-        return tuple(name for name in self.recording.sizes if name not in used)
+        return tuple(name for name in self.recording.trainable if name not in used)
 
     @cached_property
     def taught(self) -> frozenset[int]:
-        """Values made with parameters: a loss there reaches a weight."""
+        """Values made with trainable parameters: a loss there reaches a weight."""
         reached: set[int] = set()
         for operation in self.operations:
-            if operation.parameters or reached.intersection(operation.inputs):
+            if not operation.parameters.isdisjoint(self.recording.trainable) or reached.intersection(operation.inputs):
                 reached.update(operation.outputs)
         return frozenset(reached)
 
@@ -197,7 +197,7 @@ class Graph:
         return list(accumulate(operation.flops for operation in self.operations))
 
     def parameters_until(self, index: int) -> int:
-        """Parameters read up to operation `index`."""
+        """Trainable parameters read up to operation `index`."""
         return self._parameters[index]
 
     @cached_property
@@ -207,7 +207,7 @@ class Graph:
         for operation in self.operations:
             new = operation.parameters - seen
             seen |= new
-            count += sum(self.recording.sizes[name] for name in new)
+            count += sum(self.recording.trainable.get(name, 0) for name in new)
             counts.append(count)
         return counts
 
@@ -240,6 +240,11 @@ def reshapes(operation: Operation) -> bool:
 def pads(operation: Operation) -> bool:
     """Nothing but a margin is added."""
     return "_pad" in operation.name
+
+
+def raises(operation: Operation) -> bool:
+    """What is larger after it was brought to a higher resolution, neither rearranged nor given a margin."""
+    return not (pads(operation) or reshapes(operation) or operation.name == "convolution")  # which pads by itself
 
 
 def resizes(operation: Operation) -> bool:

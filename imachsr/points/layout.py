@@ -122,7 +122,7 @@ def _ordered(
         if role in places:
             places[role].append(place)
         elif atom.size > 1:
-            return "a dimension has lost its meaning"
+            return "one of its dimensions is neither batch, channels, rows nor columns"
     if len(places["b"]) != 1:
         return "its batch is " + ("split" if places["b"] else "gone")
     for role in "yx":

@@ -30,8 +30,8 @@ class Point:
         size: (h, w).
         depth: share of the network's operations done when it appears, in (0, 1].
         flops: share of the network's floating point operations done when it appears.
-        scale: h divided by the input's height.
-        parameters: how many parameters the operations up to it have read.
+        scale: h divided by the input's height (w by its width where the input has one row).
+        parameters: how many trainable parameters the operations up to it have read.
         rules: the transition rules it meets -> why.
         block: place in the network's block sequence, -1 for the points between.
         overwritten: changed in place later, so that it must be copied where it appears.
@@ -55,6 +55,10 @@ class Point:
     overwritten: bool = False
     aliases: tuple[str, ...] = ()
 
+    def __repr__(self) -> str:
+        height, width = self.size
+        return f"Point({self.name!r}, {self.channels}x{height}x{width} {self.layout}, {100 * self.depth:.0f} % deep)"
+
     def features(self, tensor: Tensor) -> Tensor:
         """The point's tensor as features (B, C, h, w)."""
         return self.layout.features(tensor)
@@ -67,7 +71,7 @@ class Points(Sequence[Point]):
         points: in order of depth.
         recorded: how the forward pass was recorded.
         left_out: name of a tensor that cannot be a point -> why.
-        unused: parameters that the output does not depend on (distributed training must be told).
+        unused: trainable parameters that the output recorded does not depend on (distributed training must be told).
     """
 
     def __init__(
@@ -113,7 +117,9 @@ class Points(Sequence[Point]):
         return f"Points({len(self)} points, {len(self.blocks)} of them block outputs, recorded with {self.recorded})"
 
     def __str__(self) -> str:
-        return table(self.rows())
+        if self.points:
+            return table(self.rows())
+        return "\n".join(["(no points)", *(f"{name}: {reason}" for name, reason in self.left_out.items())])
 
 
 def _row(point: Point) -> dict[str, Any]:
@@ -133,8 +139,6 @@ def _row(point: Point) -> dict[str, Any]:
 
 def table(rows: Sequence[Mapping[str, Any]]) -> str:
     """Rows as aligned text: words to the left, numbers to the right."""
-    if not rows:
-        return "(no points)"
     text = [[_cell(key, value) for key, value in row.items()] for row in rows]
     cells = [list(rows[0]), *text]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]

@@ -87,14 +87,24 @@ class Call:
 
 @dataclass(frozen=True)
 class Recording:
-    """A forward pass: operations in order, module calls in order of entry, and the values between them."""
+    """A forward pass: operations in order, module calls in order of entry, and the values between them.
+
+    Args:
+        values: by their number.
+        operations: in order.
+        calls: in order of entry, the network's own first.
+        inputs: values the network was given.
+        outputs: values it returned.
+        trainable: parameter -> how many numbers, of those that are not frozen.
+        how: with what tensors it was recorded, and why.
+    """
 
     values: list[Value]
     operations: list[Operation]
     calls: list[Call]
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
-    sizes: dict[str, int]
+    trainable: dict[str, int]
     how: str
 
 
@@ -111,9 +121,7 @@ def record(network: nn.Module, inputs: tuple[Any, ...], kwargs: Mapping[str, Any
             return _record(network, inputs, kwargs, FakeTensorMode(allow_non_fake_inputs=True), "fake tensors")
     except Exception as error:  # values decide the control flow, or an operation knows no fake tensors
         reason = f"{type(error).__name__}: {error}".splitlines()[0]
-        with torch.random.fork_rng():
-            torch.manual_seed(0)
-            return _record(network, inputs, kwargs, None, f"real tensors, since {reason}")
+        return _record(network, inputs, kwargs, None, f"real tensors, since {reason}")
 
 
 def _record(
@@ -128,7 +136,8 @@ def _record(
         weights = {name: stand_in(parameter) for name, parameter in network.named_parameters()}
         state = weights | {name: stand_in(buffer) for name, buffer in network.named_buffers()}
         given, named = tree_map(stand_in, (inputs, dict(kwargs)))
-        recorder = Recorder(weights, state, tree_leaves((given, named)))
+        trainable = {name: weights[name].numel() for name, weight in network.named_parameters() if weight.requires_grad}
+        recorder = Recorder(weights, state, trainable, tree_leaves((given, named)))
         with recorder.hooks(network), torch.enable_grad(), recorder:
             output = torch.func.functional_call(network, state, given, named, tie_weights=True)
         return recorder.finish(output, how)
@@ -141,7 +150,9 @@ class Recorder(TorchDispatchMode):
     tensor, and every other view of its memory, a new value.
     """
 
-    def __init__(self, weights: dict[str, Tensor], state: dict[str, Tensor], inputs: list[Any]) -> None:
+    def __init__(
+        self, weights: dict[str, Tensor], state: dict[str, Tensor], trainable: dict[str, int], inputs: list[Any]
+    ) -> None:
         from torch.utils.flop_counter import flop_registry  # imports triton where there is one
 
         super().__init__()
@@ -155,7 +166,7 @@ class Recorder(TorchDispatchMode):
         self.current: dict[int, tuple[int, int]] = {}  # tensor -> its value, and the write to its memory it stems from
         self.written: dict[int, list[int]] = {}  # memory -> values written to it, in order
         self.reads: dict[int, frozenset[str]] = {id(tensor): frozenset([name]) for name, tensor in weights.items()}
-        self.sizes = {name: tensor.numel() for name, tensor in weights.items()}
+        self.trainable = trainable
         self.state = {id(tensor) for tensor in state.values()}
         self.watched: list[tuple[int, str, Tensor, int]] = []
         self.inputs = tuple(self._new(t, of_input(t.shape), -1) for t in inputs if isinstance(t, Tensor))
@@ -169,6 +180,8 @@ class Recorder(TorchDispatchMode):
 
     def _write_down(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], out: Any) -> None:
         name = func._schema.name.split("::")[-1].rstrip("_")
+        if name == "convolution" and args[6]:
+            name = "transposed_convolution"
         operands = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, Tensor)]
         results = [leaf for leaf in tree_leaves(out) if isinstance(leaf, Tensor)]
         self.kept += results
@@ -279,4 +292,4 @@ class Recorder(TorchDispatchMode):
         for index, key, tensor, seen in self.watched:
             if len(self.written.get(self._memory(tensor), [])) > seen:
                 self.calls[index].overwritten |= {key}
-        return Recording(self.values, self.operations, self.calls, self.inputs, outputs, self.sizes, how)
+        return Recording(self.values, self.operations, self.calls, self.inputs, outputs, self.trainable, how)

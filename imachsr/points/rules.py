@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 
-from .graph import Graph, activates, attends, joins, normalizes, pads, pointwise, relates, reshapes, weighted
+from .graph import Graph, activates, attends, joins, normalizes, pointwise, raises, relates, reshapes, weighted
 from .record import Call, Operation
 
 RULES = {
@@ -24,12 +24,13 @@ class Judge:
 
     Args:
         graph: of the recording.
-        blocks: value -> its place in the block sequence.
+        blocks: values of the block sequence.
         names: value -> the name of the point.
     """
 
-    def __init__(self, graph: Graph, blocks: Mapping[int, int], names: Mapping[int, str]) -> None:
-        self.graph, self.blocks, self.names = graph, blocks, names
+    def __init__(self, graph: Graph, blocks: Sequence[int], names: Mapping[int, str]) -> None:
+        self.graph, self.names = graph, names
+        self.blocks = {value: place for place, value in enumerate(blocks)}
         self.calls: dict[int, list[Call]] = {}
         for call in graph.recording.calls[1:]:
             for value in call.outputs.values():
@@ -155,41 +156,52 @@ class Judge:
             (operation.inputs[0], made)
             for operation in self.graph.operations
             for made in operation.outputs
-            if len(operation.inputs) == 1 and places(made) > places(operation.inputs[0]) > 1 and not pads(operation)
-            if made in self.graph.on_the_way
+            if len(operation.inputs) == 1 and places(made) > places(operation.inputs[0]) > 1
+            if raises(operation) and made in self.graph.on_the_way
         ]
 
     def _skip(self, value: int) -> str:
-        for carried, operation in self._joins_after(value):
+        for carried, operation, aside in self._joins_after(value):
             for other in operation.inputs:
-                if other != carried and self._detour(value, other):
-                    return f"{operation.name} joins it to what came back from {self._lowest(value, other)}"
+                ways = self._ways_back(value, other, aside) if other != carried else []
+                if ways:
+                    return f"{operation.name} joins it to what came back from {self._size(ways[0])}"
         return ""
 
-    def _joins_after(self, value: int) -> list[tuple[int, Operation]]:
-        """Joins at this resolution: of the value itself, or of a projection of it."""
+    def _joins_after(self, value: int) -> Iterator[tuple[int, Operation, int | None]]:
+        """Joins at this resolution: what is joined, where, and the first that is made of the value on the way there."""
         if not self._upsampled:
-            return []
-        ahead = list(
-            self.graph.downstream(value, lambda o: self._keeps_places(o) and not (activates(o) or normalizes(o)))
-        )
-        projected = [made for _, operation in ahead if weighted(operation) for made in operation.outputs]
-        ahead += [pair for made in projected for pair in self.graph.downstream(made, self._keeps_places)]
-        return [(v, o) for v, o in ahead if joins(o) and self.graph.places(v) == self.graph.places(value)]
+            return
+        rearranged = (v for _, o in self.graph.downstream(value, reshapes) if reshapes(o) for v in o.outputs)
+        for same in {value: 0, **dict.fromkeys(rearranged)}:
+            for operation in map(self.graph.operations.__getitem__, self.graph.readers[same]):
+                if joins(operation):
+                    yield same, operation, None
+                elif not reshapes(operation):
+                    level = [v for v in operation.outputs if self.graph.places(v) == self.graph.places(value)]
+                    yield from ((*join, v) for v in level for join in self._lateral(v, weighted(operation)))
+
+    def _lateral(self, start: int, projected: bool) -> list[tuple[int, Operation]]:
+        """Joins with what comes of a value by at most one projection, at one resolution."""
+        ahead = list(self.graph.downstream(start, self._keeps_places))
+        if not projected:
+            made = [v for _, operation in ahead if weighted(operation) for v in operation.outputs]
+            ahead += [pair for v in made for pair in self.graph.downstream(v, self._keeps_places)]
+        return [(v, o) for v, o in ahead if joins(o) and self.graph.places(v) == self.graph.places(start)]
 
     def _keeps_places(self, operation: Operation) -> bool:
         """Without weights, and at one resolution."""
         alone = len(operation.inputs) == 1 and not weighted(operation) and operation.outputs
         return bool(alone) and self.graph.places(operation.inputs[0]) == self.graph.places(operation.outputs[0])
 
-    def _detour(self, value: int, other: int) -> bool:
-        comes = self.graph.comes_from
-        return any(comes(other, after) and comes(before, value) for before, after in self._upsampled)
-
-    def _lowest(self, value: int, other: int) -> str:
+    def _ways_back(self, value: int, other: int, aside: int | None) -> list[int]:
+        """Coarse maps between the two, coarsest first, on ways past another block and not through `aside`."""
         comes = self.graph.comes_from
         ways = [before for before, after in self._upsampled if comes(other, after) and comes(before, value)]
-        return self._size(min(ways, key=self.graph.places))
+        ways = [before for before in ways if aside is None or not comes(before, aside)]
+        blocks = self.blocks.keys() - {value}
+        ways = [w for w in ways if not self.blocks or any(comes(w, b) and comes(b, value) for b in blocks)]
+        return sorted(ways, key=self.graph.places)
 
     def _activation(self, value: int) -> str:
         found = []

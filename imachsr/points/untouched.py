@@ -29,11 +29,15 @@ def quiet(name: str) -> Iterator[None]:
 
 @contextmanager
 def unchanged(network: nn.Module) -> Iterator[None]:
-    """Afterwards, random states and the attributes of every module are what they were."""
+    """Afterwards, random states and the attributes of every module are what they were; meanwhile, seeds are zero."""
     kept = [(module, dict(vars(module)), _containers(module)) for module in network.modules()]
     states = random.getstate(), np.random.get_state()  # noqa: NPY002
+    every_device = range(torch.cuda.device_count())  # named, for it warns of many
     try:
-        with torch.random.fork_rng(), forgotten_caches():
+        with torch.random.fork_rng(every_device), forgotten_caches():
+            torch.manual_seed(0)
+            random.seed(0)
+            np.random.seed(0)  # noqa: NPY002
             yield
     finally:
         random.setstate(states[0])

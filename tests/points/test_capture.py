@@ -98,6 +98,15 @@ def test_compiled_as_one_graph() -> None:
         torch.testing.assert_close(got, wanted)
 
 
+def test_a_compiled_step_is_compiled_once() -> None:
+    trainee = Trainee(Small(), names=["blocks.0.relu#2", "blocks.1"])
+    compiled = torch.compile(trainee, fullgraph=True, backend="aot_eager")
+    compiled(IMAGES).backward()
+    with torch._dynamo.config.patch(error_on_recompile=True):
+        for _ in range(2):
+            compiled(IMAGES).backward()
+
+
 def test_a_compiled_network_is_refused() -> None:
     network = Small()
     points = find_points(network, IMAGES)[:1]

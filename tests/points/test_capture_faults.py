@@ -1,5 +1,7 @@
 """The eight silent faults of capturing features: a naive hook commits each, ours does not."""
 
+from dataclasses import dataclass
+
 import pytest
 import torch
 from torch import nn
@@ -145,6 +147,39 @@ def test_tensors_are_found_inside_tuples_lists_and_dicts() -> None:
     fine, coarse = captured(network, IMAGES, "pyramid[fine]", "pyramid[coarse][0]")
     assert torch.equal(fine, network.pyramid.conv(IMAGES) * 2)
     assert coarse.shape == (2, 4, 4, 8)
+
+
+def test_keys_may_be_numbers_and_objects_may_hold_tensors() -> None:
+    @dataclass
+    class Maps:
+        fine: torch.Tensor
+        rest: dict[int, torch.Tensor]
+
+    class Numbered(Pyramid):
+        def forward(self, images: torch.Tensor) -> Maps:
+            maps = super().forward(images)
+            return Maps(maps["fine"], {7: maps["coarse"][0]})
+
+    class Holding(Pyramidal):
+        def forward(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+            maps = self.pyramid(images)
+            return self.head(maps.fine), self.head(maps.rest[7])
+
+    network = Holding()
+    network.pyramid = Numbered()
+    fine, coarse = captured(network, IMAGES, "pyramid[fine]", "pyramid[rest][7]")
+    assert torch.equal(fine, network.pyramid.conv(IMAGES) * 2)
+    assert coarse.shape == (2, 4, 4, 8)
+
+
+def test_a_tensor_that_is_not_returned_any_more_is_an_error_that_names_it() -> None:
+    network = Pyramidal()
+    capture = Capture(network, [point for point in find_points(network, IMAGES) if point.name == "pyramid[fine]"])
+    network.pyramid.forward = lambda images: {"coarse": (network.pyramid.conv(images),)}
+    network.forward = lambda images: network.head(network.pyramid(images)["coarse"][0])
+    network(IMAGES)
+    with pytest.raises(RuntimeError, match=r"got no features at point 'pyramid\[fine\]'"):
+        capture.read()
 
 
 class Registers(nn.Module):

@@ -109,6 +109,7 @@ def test_the_choices_that_published_results_rest_on(count: int, expected: list[s
 
 def test_names_fix_the_choice(points: Points) -> None:
     assert names(points, 2, names=["7.conv1", "2"]) == ["2", "7.conv1"]
+    assert names(points, 1, names="7.conv1") == ["7.conv1"]
 
 
 def test_more_names_than_points_are_a_shortlist(points: Points) -> None:
@@ -154,6 +155,11 @@ def test_too_few_repeats_the_rules_and_names_asked_for(points: Points) -> None:
 def test_unknown_words_are_refused(points: Points, settings: dict[str, object], words: str) -> None:
     with pytest.raises(ValueError, match=words):
         choose_points(points, 1, **settings)
+
+
+def test_no_points_are_no_choice() -> None:
+    with pytest.raises(ValueError, match=r"got no points; they come from find_points.*`left_out` says why"):
+        choose_points([], 1)
 
 
 @pytest.mark.parametrize("count", [0, -1, "many", 1.5])

@@ -149,6 +149,30 @@ def test_values_that_decide_the_way_are_recorded_for_real() -> None:
     assert torch.equal(torch.get_rng_state(), random_state)
 
 
+class Skipping(nn.Module):
+    """Layers dropped by Python's own random numbers, which fake tensors do not mind."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem, self.head = nn.Conv2d(3, 4, 1), nn.Conv2d(4, 2, 1)
+        self.layers = nn.ModuleList(nn.Conv2d(4, 4, 1) for _ in range(8))
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        maps = self.stem(images)
+        for layer in self.layers:
+            if not self.training or random.random() < 0.5:
+                maps = maps + layer(maps)
+        return self.head(maps)
+
+
+def test_layers_skipped_at_random_are_the_same_in_every_recording_and_none_in_eval_mode() -> None:
+    network = Skipping()
+    found = [[point.name for point in find_points(network, IMAGES)] for _ in range(4)]
+    assert found[1:] == found[:-1]
+    assert len(found[0]) < 9
+    assert len(find_points(network.eval(), IMAGES)) == 9
+
+
 class Depth(nn.Module):
     def __init__(self) -> None:
         super().__init__()
@@ -180,7 +204,7 @@ def test_the_mode_of_the_network_is_the_mode_recorded() -> None:
     assert [point.name for point in find_points(network.eval(), IMAGES)] == ["conv"]
 
 
-NO_WEIGHT = "no parameter comes before it, so that a loss there reaches no weight"
+NO_WEIGHT = "no trainable parameter comes before it, so that a loss there reaches no weight"
 OUTPUT_AGAIN = "it is the output in another size or layout, so that a loss there is the output loss again"
 
 
@@ -189,6 +213,22 @@ def test_what_no_parameter_made_is_no_point() -> None:
     points = find_points(nn.Sequential(*network, nn.ReLU(), nn.Conv2d(4, 2, 1)), IMAGES)
     assert [point.name for point in points] == ["3", "4"]
     assert points.left_out == dict.fromkeys("012", NO_WEIGHT)
+
+
+def test_frozen_parameters_do_not_count() -> None:
+    network = residual()
+    network[0].requires_grad_(False)
+    network[1].conv1.requires_grad_(False)
+    points = find_points(network, IMAGES)
+    assert points.left_out == {"0": NO_WEIGHT, "1.conv1": NO_WEIGHT}
+    assert [point.parameters for point in points[:2]] == [8 + 8, 8 + 8 + 8 * 8 + 8]
+    assert points.unused == ()
+
+
+def test_a_network_without_points_says_why_when_printed() -> None:
+    points = find_points(residual().requires_grad_(False), IMAGES)
+    assert str(points).splitlines()[:2] == ["(no points)", f"0: {NO_WEIGHT}"]
+    assert len(points) == 0
 
 
 def test_parameters_of_another_branch_do_not_count() -> None:
@@ -290,6 +330,17 @@ def test_tied_weights_are_counted_once() -> None:
     network[1].weight = network[0].weight
     points = find_points(network, torch.randn(2, 4, 8, 8))
     assert points[1].parameters == 16 + 4 + 4
+
+
+def test_a_point_prints_in_one_short_line() -> None:
+    point = next(point for point in find_points(residual(), IMAGES) if point.name == "1")
+    assert repr(point) == f"Point('1', 8x8x8 map, {100 * point.depth:.0f} % deep)"
+
+
+def test_a_signal_of_one_row_is_measured_by_its_columns() -> None:
+    network = nn.Sequential(nn.Conv1d(2, 4, 2, 2), nn.Conv1d(4, 4, 2, 2), nn.Conv1d(4, 2, 1))
+    points = find_points(network, torch.zeros(2, 2, 64))
+    assert [(point.size, point.scale) for point in points] == [((1, 32), 1 / 2), ((1, 16), 1 / 4)]
 
 
 def test_the_table_prints_aligned_and_goes_to_pandas() -> None:

@@ -45,6 +45,7 @@ ARRANGEMENTS: dict[str, tuple[str, Callable[[Tensor], Tensor]]] = {
     "tokens behind a class token": ("tokens", lambda maps: surrounded(maps, 1, 0)),
     "tokens among class and register tokens": ("tokens", lambda maps: surrounded(maps, 5, 2)),
     "tokens after those in front are dropped": ("tokens", lambda maps: surrounded(maps, 5, 0)[:, 5:]),
+    "tokens split from those around them": ("tokens", lambda maps: surrounded(maps, 5, 2).split([5, 48, 2], 1)[1]),
     "the sequence before the batch": ("tokens", lambda maps: tokens(maps).transpose(0, 1)),
     "channels before tokens": ("tokens", lambda maps: maps.flatten(2)),
     "heads apart": ("tokens", lambda maps: tokens(maps).unflatten(2, (2, 3)).transpose(1, 2)),
@@ -132,4 +133,4 @@ def test_what_cannot_be_read_as_features_is_left_out_with_the_reason() -> None:
 def test_thinned_tokens_keep_no_false_grid() -> None:
     network = Arranged(lambda maps: tokens(maps)[:, ::3])
     points = find_points(network, IMAGES)
-    assert dict(points.left_out) == {"arranged": "a dimension has lost its meaning"}
+    assert dict(points.left_out) == {"arranged": "one of its dimensions is neither batch, channels, rows nor columns"}

@@ -79,6 +79,67 @@ def test_a_plain_chain_has_no_blocks() -> None:
     assert meeting(points, "blocks") == {}
 
 
+class Parallel(nn.Module):
+    """Two branches kept apart, as in a high-resolution network; each hands on a map, and a weight that nobody reads."""
+
+    def __init__(self, first: int) -> None:
+        super().__init__()
+        self.fine, self.coarse = nn.Conv2d(first, 4, 1), nn.Conv2d(4, 4, 2, 2)
+
+    def forward(self, maps: list[Tensor]) -> list[Tensor]:
+        fine, coarse = self.fine(maps[0]), maps[1]
+        return [fine + F.interpolate(coarse, scale_factor=2), coarse + self.coarse(fine), fine.mean()]
+
+
+class HighResolution(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.blocks = nn.Sequential(Parallel(3), Parallel(4), Parallel(4))
+        self.head = nn.Conv2d(8, 2, 1)
+
+    def forward(self, images: Tensor) -> Tensor:
+        fine, coarse, _ = self.blocks([images, images.new_zeros(2, 4, 8, 8)])
+        return self.head(torch.cat([fine, F.interpolate(coarse, scale_factor=2)], dim=1))
+
+
+def test_a_block_that_hands_on_several_maps_is_several_bases() -> None:
+    expected = {f"blocks.{m // 2}[{m % 2}]": f"end of block {m + 1} of 6" for m in range(6)}
+    assert meeting(judged(HighResolution()), "blocks") == expected
+
+
+def test_of_what_a_block_returns_only_the_last_ends_it() -> None:
+    class Encoding(nn.Module):
+        """Hands on a map and, beside it, the finer one it was pooled from and the one that came in."""
+
+        def __init__(self, first: int) -> None:
+            super().__init__()
+            self.conv1, self.conv2 = nn.Conv2d(first, 4, 1), nn.Conv2d(4, 4, 1)
+
+        def forward(self, maps: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+            fine = self.conv2(self.conv1(maps).relu())
+            return maps, fine, F.avg_pool2d(fine, 2)
+
+    class Encoder(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.first, self.second, self.head = Encoding(3), Encoding(4), nn.Conv2d(4, 2, 1)
+
+        def forward(self, images: Tensor) -> Tensor:
+            _, fine, coarse = self.first(images)
+            return self.head(fine + F.interpolate(sum(self.second(coarse)[1:2]), scale_factor=2))
+
+    assert meeting(judged(Encoder()), "blocks") == {
+        "first[2]": "end of block 1 of 2",
+        "second.conv2": "end of block 2 of 2",
+    }
+
+
+def test_blocks_are_counted_among_points_alone() -> None:
+    network = nn.Sequential(*(Residual(3) for _ in range(4)), nn.Conv2d(3, 2, 1))
+    network[0].requires_grad_(False)
+    assert set(meeting(judged(network), "blocks").values()) == {f"end of block {m} of 3" for m in (1, 2, 3)}
+
+
 def test_bottlenecks_are_narrow_between_wide() -> None:
     network = nn.Sequential(
         nn.Conv2d(3, 16, 1), nn.Conv2d(16, 4, 1), nn.BatchNorm2d(4), nn.Conv2d(4, 4, 3, padding=1), nn.Conv2d(4, 16, 1),
@@ -148,6 +209,63 @@ def test_a_skip_connection_is_a_join_with_what_came_back_from_below() -> None:
     points = judged(EncoderDecoder())
     assert meeting(points, "skip") == {"fine": "cat joins it to what came back from 4x4"}
     assert meeting(judged(EncoderDecoder(joined=False)), "skip") == {}
+
+
+class Lateral(nn.Module):
+    """A pyramid: an encoder map joined top-down, through a norm of its own and a projection."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fine = nn.Sequential(nn.Conv2d(3, 4, 3, 2, 1), nn.BatchNorm2d(4), nn.ReLU(), nn.Conv2d(4, 4, 1), nn.ReLU())
+        self.deep = nn.Sequential(nn.Conv2d(4, 4, 3, 2, 1), nn.ReLU(), nn.Conv2d(4, 4, 1))
+        self.aside = nn.Sequential(nn.BatchNorm2d(4), nn.Conv2d(4, 4, 1), nn.BatchNorm2d(4))
+        self.head = nn.Conv2d(4, 2, 1)
+
+    def forward(self, images: Tensor) -> Tensor:
+        fine = self.fine(images)
+        return self.head(self.aside(fine) + F.interpolate(self.deep(fine), scale_factor=2))
+
+
+def test_a_skip_starts_where_the_ways_part() -> None:
+    """Not before (what becomes the start), and not on the way aside."""
+    assert set(meeting(judged(Lateral()), "skip")) == {"fine"}
+
+
+class Detour(nn.Module):
+    """A residual block whose inside works at half resolution."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.down, self.mix = nn.Conv2d(4, 4, 2, 2), nn.Conv2d(4, 4, 1)
+
+    def forward(self, maps: Tensor) -> Tensor:
+        return maps + F.interpolate(self.mix(self.down(maps)), scale_factor=2)
+
+
+def test_a_residual_block_that_works_at_a_coarser_scale_is_no_skip_connection() -> None:
+    network = nn.Sequential(nn.Conv2d(3, 4, 1), *(Detour() for _ in range(5)), nn.Conv2d(4, 2, 1))
+    assert meeting(judged(network), "skip") == {}
+
+
+@pytest.mark.parametrize(
+    ("deep", "back", "expected"),
+    [
+        (nn.Conv2d(4, 4, 1), nn.Conv2d(4, 4, 1, padding=1), set()),  # its padding brings back what cropping took
+        (nn.Conv2d(4, 4, 2, 2), nn.ConvTranspose2d(4, 4, 2, 2), {"stem"}),
+    ],
+)
+def test_a_convolution_that_pads_does_not_raise_the_resolution(deep: nn.Module, back: nn.Module, expected: set) -> None:
+    class Back(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.stem, self.deep, self.back, self.head = nn.Conv2d(3, 4, 1), deep, back, nn.Conv2d(4, 2, 1)
+
+        def forward(self, images: Tensor) -> Tensor:
+            stem = self.stem(images)
+            inner = stem if isinstance(self.back, nn.ConvTranspose2d) else stem[..., 1:-1, 1:-1]
+            return self.head(stem + self.back(self.deep(inner)))
+
+    assert set(meeting(judged(Back()), "skip")) == expected
 
 
 class PaddedWindows(nn.Module):
