@@ -84,6 +84,55 @@ def test_agrees_with_torchmetrics(random_pair):
     assert confusion.scores()["mIoU"] == pytest.approx(float(jaccard), abs=1e-6)
 
 
+def test_refused_batch_leaves_nothing_behind(random_pair):
+    predictions, targets = map(torch.as_tensor, random_pair)
+    confusion = Confusion(5)
+    bad = predictions.clone()
+    bad[4, 0, 0], targets[4, 0, 0] = 2**32 + 1, 1  # the fifth image; as a narrower integer it would be class 1
+    with pytest.raises(ValueError, match="class id 4294967297 in predictions"):
+        confusion.update(bad, targets)
+    assert confusion.matrix.sum() == 0
+    assert len(confusion.per_image) == 0
+
+
+def test_predictions_on_void_are_free_and_layout_does_not_matter(random_pair):
+    predictions, targets = map(torch.as_tensor, random_pair)
+    wild = torch.where(targets == 255, -7, predictions)
+    turned = [ids.mT.contiguous().mT for ids in (wild, targets)]
+    assert not turned[0].is_contiguous()
+    expected = counted(predictions, targets, 5)
+    for pair in ((wild, targets), turned, (predictions.byte(), targets.byte()), (predictions.int(), targets)):
+        np.testing.assert_array_equal(counted(*pair, 5).per_image, expected.per_image)
+
+
+def test_agrees_with_cityscapes_scripts_on_written_files(tmp_path, monkeypatch):
+    """The leaderboard's own evaluation, on labelIds files it reads itself."""
+    monkeypatch.setenv("CITYSCAPES_DATASET", str(tmp_path))
+    official = pytest.importorskip("cityscapesscripts.evaluation.evalPixelLevelSemanticLabeling")
+    from PIL import Image
+
+    rng = np.random.default_rng(0)
+    names = {label.trainId: label.id for label in official.labels if label.trainId not in (255, -1)}
+    to_file = np.array([names[k] for k in range(19)] + [4] * 237, dtype=np.uint8)  # void is written as "static", id 4
+    targets = rng.integers(0, 17, (3, 24, 48))  # two classes nowhere in the truth
+    predictions = np.where(rng.random(targets.shape) < 0.6, targets, rng.integers(0, 18, targets.shape))
+    targets[rng.random(targets.shape) < 0.1] = 255
+    files = {"gtFine_labelIds": targets, "prediction": predictions}
+    for name, ids in files.items():
+        for i, image in enumerate(ids):
+            Image.fromarray(to_file[image]).save(tmp_path / f"aachen_00000{i}_000019_{name}.png")
+    official.args.evalInstLevelScore = False
+    official.args.quiet, official.args.JSONOutput = True, False
+    pairs = [[str(tmp_path / f"aachen_00000{i}_000019_{name}.png") for i in range(3)] for name in files]
+    theirs = official.evaluateImgLists(pairs[1], pairs[0], official.args)
+    scores = counted(predictions, targets, 19).scores()
+    assert scores["mIoU"] == pytest.approx(theirs["averageScoreClasses"], abs=1e-12)
+    for k, name in enumerate(
+        label.name for label in sorted(official.labels, key=lambda x: x.trainId) if label.trainId in names
+    ):
+        assert scores["per_class"]["iou"][k] == pytest.approx(theirs["classScores"][name], abs=1e-12, nan_ok=True)
+
+
 def test_merge_equals_counting_together(random_pair):
     predictions, targets = random_pair
     together = counted(predictions, targets, 5)
