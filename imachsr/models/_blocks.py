@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -30,6 +29,13 @@ class ConvModule(ConvBN):
         super().__init__(inputs, outputs, groups=groups, name="conv")
         if relu:
             self.activate = nn.ReLU()
+
+
+class HardSigmoid(nn.Module):
+    """relu6(x + 3) / 6, written out: torch's own has a gradient of 1/6 rounded to float32, in float64 too."""
+
+    def forward(self, features: Tensor) -> Tensor:
+        return F.relu6(features + 3) / 6
 
 
 class InvertedResidual(nn.Module):
@@ -111,7 +117,9 @@ class EncoderDecoder(nn.Module):
     def __init__(self, backbone: nn.Module, head: nn.Module) -> None:
         super().__init__()
         self.backbone, self.decode_head = backbone, head
-        self.apply(_initialise)
+        for name, module in self.named_modules():
+            if isinstance(module, nn.Conv2d):
+                _initialise(module, classifier=name.endswith("conv_seg"))
 
     def forward(self, images: Tensor) -> Tensor:
         return self.decode_head(self.backbone(images))
@@ -119,7 +127,7 @@ class EncoderDecoder(nn.Module):
 
 def drop_shares(depth: int, *, last: float = 0.1) -> list[float]:
     """How often each of `depth` blocks is dropped: from never to `last`, in equal steps."""
-    return torch.linspace(0, last, depth).tolist()
+    return [last * place / max(depth - 1, 1) for place in range(depth)]
 
 
 def resized(features: Tensor, like: Tensor) -> Tensor:
@@ -137,9 +145,11 @@ def joined_heads(features: Tensor) -> Tensor:
     return features.transpose(2, 3).flatten(1, 2)
 
 
-def _initialise(module: nn.Module) -> None:
-    """Convolutions N(0, 2 / fan-out), biases 0, as the official training starts; BatchNorm starts at 1 and 0 anyway."""
-    if isinstance(module, nn.Conv2d):
-        nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
-        if module.bias is not None:
-            nn.init.zeros_(module.bias)
+def _initialise(conv: nn.Conv2d, *, classifier: bool) -> None:
+    """As the official training starts: N(0, 2 / fan-out), a classifier N(0, 0.01^2), biases 0."""
+    if classifier:
+        nn.init.normal_(conv.weight, std=0.01)
+    else:
+        nn.init.kaiming_normal_(conv.weight, mode="fan_out", nonlinearity="relu")
+    if conv.bias is not None:
+        nn.init.zeros_(conv.bias)

@@ -168,7 +168,7 @@ class SeaAttention(nn.Module):
         self.dwconv = blocks.ConvBN(2 * values, 2 * values, 3, groups=2 * values)
         self.act = nn.ReLU6()
         self.pwconv = blocks.ConvBN(2 * values, width)
-        self.gate = nn.Hardsigmoid()
+        self.gate = blocks.HardSigmoid()
 
     def forward(self, features: Tensor) -> Tensor:
         q, k, v = self.to_q(features), self.to_k(features), self.to_v(features)
@@ -194,7 +194,7 @@ class Fusion(nn.Module):
         super().__init__()
         self.local_embedding = blocks.ConvModule(inputs, width)
         self.global_act = blocks.ConvModule(semantics, width)
-        self.act = nn.Hardsigmoid()
+        self.act = blocks.HardSigmoid()
 
     def forward(self, detail: Tensor, semantics: Tensor) -> Tensor:
         local = self.local_embedding(detail)

@@ -161,7 +161,7 @@ class Injection(nn.Module):
         self.local_embedding = blocks.ConvModule(channels, width)
         self.global_embedding = blocks.ConvModule(channels, width)
         self.global_act = blocks.ConvModule(channels, width)
-        self.act = nn.Hardsigmoid()
+        self.act = blocks.HardSigmoid()
 
     def forward(self, tokens: Tensor, semantics: Tensor) -> Tensor:
         local = self.local_embedding(tokens)
