@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -101,5 +101,6 @@ def compare(
     if included:
         constants = {**constants, "gradients": np.hypot(constants["gradients"], constants["noise"])}
     delta = max(float(problem.value(theta[None])[0] - problem.least()), 0.0)  # rounding may leave -1e-16
-    given = {"delta": delta, "eta": eta, "steps": steps, "gradients_include_noise": included, **constants}
+    given: dict[str, Any] = {"delta": delta, "eta": eta, "steps": steps, "gradients_include_noise": included}
+    given |= constants
     return Comparison(measured, stated_bound(**given), corrected_bound(**given))

@@ -68,7 +68,9 @@ def replicated(
     replicates: int = 64,
     optimizer: str = "sgd",
 ) -> Estimate:
-    """The same mean estimated over independent runs, with an interval of `WIDTH` standard errors on either side.
+    """The same mean over runs in pairs that draw opposite noise, with `WIDTH` standard errors of pairs on either side.
+
+    Noise moves the mean up in one run of a pair about as much as down in the other, so pairs differ less than runs.
 
     Args:
         problem: any.
@@ -76,15 +78,21 @@ def replicated(
         eta: one, or one per instance (...); every step is eta / sqrt(steps) long.
         steps: T.
         generator: draws the minibatches.
-        replicates: R, runs.
+        replicates: R, runs; an even number, four at least.
         optimizer: "sgd", or "adam" with betas (0.9, 0.999) as the papers' algorithm has it.
+
+    Raises:
+        ValueError: runs that do not pair up, or an unknown optimizer.
     """
+    if replicates < 4 or replicates % 2:
+        raise ValueError(f"got replicates={replicates}; runs come in pairs, two pairs at least; pass an even number")
     squares = trace(
         problem, theta, eta=eta, steps=steps, generator=generator, replicates=replicates, optimizer=optimizer
     )
     runs = squares.mean(0)
-    mean = runs.mean(-1)
-    error = WIDTH * runs.std(-1, ddof=1) / math.sqrt(replicates)
+    pairs = runs.reshape(*runs.shape[:-1], 2, -1).mean(-2)
+    mean = pairs.mean(-1)
+    error = WIDTH * pairs.std(-1, ddof=1) / math.sqrt(pairs.shape[-1])
     return Estimate(mean, mean - error, mean + error)
 
 
@@ -101,12 +109,10 @@ def trace(
     """|grad L_T(theta_t)|^2 of every step and run, (T, ..., R).
 
     Raises:
-        ValueError: an unknown optimizer, or fewer than two runs.
+        ValueError: an unknown optimizer.
     """
     if optimizer not in ("sgd", "adam"):
         raise ValueError(f"got optimizer={optimizer!r}; the ones known are 'sgd' and 'adam'; use one of them")
-    if replicates < 2:
-        raise ValueError(f"got replicates={replicates}; an interval needs two runs at least; pass more")
     rate = _rate(eta, steps)
     start = np.asarray(theta, dtype=float)[..., None, :]
     theta = np.repeat(start, replicates, axis=-2)

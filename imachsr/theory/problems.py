@@ -27,7 +27,7 @@ class Problem(Protocol):
         """Gradients of the total on every minibatch, (..., R, Z, d)."""
 
     def drawn(self, theta: np.ndarray, generator: np.random.Generator) -> np.ndarray:
-        """Gradient of the total on one minibatch drawn for each run, (..., R, d)."""
+        """Gradient of the total on a minibatch drawn for each run, (..., R, d); the second half draws the opposite."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +56,11 @@ class Ridges:
     weights: np.ndarray
     noise: np.ndarray
     shared: bool = True
+
+    def take(self, chosen: np.ndarray) -> Ridges:
+        """Some of the instances, by their number on the first axis."""
+        arrays = {name: value[chosen] for name, value in vars(self).items() if name != "shared"}
+        return Ridges(**arrays, shared=self.shared)
 
     @property
     def outcomes(self) -> int:
@@ -101,9 +106,10 @@ class Ridges:
         return np.concatenate([gradient + push, gradient - push], axis=-2)
 
     def drawn(self, theta: np.ndarray, generator: np.random.Generator) -> np.ndarray:
-        """Gradient on a minibatch drawn for each run."""
-        many = 1 if self.shared else self.noise.shape[-2]
-        signs = generator.integers(0, 2, (*theta.shape[:-1], many)) * 2.0 - 1.0
+        """Gradient on a minibatch drawn for each run; the second half of the runs has the first half's signs turned."""
+        many, runs = 1 if self.shared else self.noise.shape[-2], theta.shape[-2]
+        signs = generator.integers(0, 2, (*theta.shape[:-2], (runs + 1) // 2, many)) * 2.0 - 1.0
+        signs = np.concatenate([signs, -signs], axis=-2)[..., :runs, :]
         return self.gradient(theta) + (signs * self.weights[..., None, :]) @ self.noise
 
     def least(self) -> np.ndarray:
@@ -235,6 +241,7 @@ class Softmax:
         return self.minibatches(theta).mean(-2)
 
     def drawn(self, theta: np.ndarray, generator: np.random.Generator) -> np.ndarray:
-        """Gradient on a minibatch drawn for each run."""
-        chosen = generator.integers(0, self.batches, len(theta))
+        """Gradient on a minibatch drawn for each run; the second half counts the minibatches from the end."""
+        chosen = generator.integers(0, self.batches, (len(theta) + 1) // 2)
+        chosen = np.concatenate([chosen, self.batches - 1 - chosen])[: len(theta)]
         return self.minibatches(theta)[np.arange(len(theta)), chosen]
