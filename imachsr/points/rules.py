@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 
-from .graph import Graph, activates, attends, joins, normalizes, pointwise, raises, relates, reshapes, weighted
+from .attention import attention_cores
+from .graph import Graph, activates, joins, normalizes, pointwise, reshapes, weighted
 from .record import Call, Operation
+from .skips import Skips
 
 RULES = {
     "downsampling": "before or after the resolution falls",
@@ -103,28 +105,7 @@ class Judge:
 
     @cached_property
     def _cores(self) -> tuple[set[int], set[int]]:
-        """What attention reads (queries, keys, values) and what it makes: fused, written out or linear."""
-        reads: set[int] = set()
-        makes: set[int] = set()
-        for operation in self.graph.operations:
-            if attends(operation):
-                reads.update(operation.inputs)
-                makes.update(operation.outputs[:1])
-            elif relates(operation):
-                ahead = self.graph.downstream(operation.outputs[0], self._inside_attention)
-                seconds = [o for _, o in ahead if relates(o)]
-                if seconds:
-                    reads.update(operation.inputs, *(set(o.inputs) - self._made_from(operation, o) for o in seconds))
-                    makes.update(*(o.outputs for o in seconds))
-        return reads, makes
-
-    def _inside_attention(self, operation: Operation) -> bool:
-        """What may lie between the two products: anything without weights, and weights that mix attention maps."""
-        mixes = weighted(operation) and all(map(self.graph.paired, operation.inputs))
-        return not (relates(operation) or attends(operation)) and (mixes or not weighted(operation))
-
-    def _made_from(self, earlier: Operation, later: Operation) -> set[int]:
-        return {value for value in later.inputs if self.graph.comes_from(value, earlier.outputs[0])}
+        return attention_cores(self.graph)
 
     def _attention(self, value: int) -> str:
         reads, makes = self._cores
@@ -138,7 +119,7 @@ class Judge:
     def _near(self, value: int, walk: Callable, ends: set[int], far: Callable[[Operation], tuple[int, ...]]) -> bool:
         """Whether one of `ends` lies within one projection."""
         starts = {value}
-        for through in (pointwise, weighted, pointwise):
+        for through in (self._alike, weighted, self._alike):
             met = set(starts)
             for start in starts:
                 for _, operation in walk(start, through):
@@ -148,60 +129,19 @@ class Judge:
             starts = met
         return bool(starts & ends)
 
+    def _alike(self, operation: Operation) -> bool:
+        """Pointwise, or divided by a norm of itself."""
+        first, *rest = operation.inputs or (0,)
+        normed = operation.name == "div" and all(self.graph.comes_from(other, first) for other in rest)
+        return pointwise(operation) or normed
+
     @cached_property
-    def _upsampled(self) -> list[tuple[int, int]]:
-        """(before, after) of every operation that raises the resolution of a map."""
-        places = self.graph.places
-        return [
-            (operation.inputs[0], made)
-            for operation in self.graph.operations
-            for made in operation.outputs
-            if len(operation.inputs) == 1 and places(made) > places(operation.inputs[0]) > 1
-            if raises(operation) and made in self.graph.on_the_way
-        ]
+    def _skips(self) -> Skips:
+        return Skips(self.graph, tuple(self.blocks))
 
     def _skip(self, value: int) -> str:
-        for carried, operation, aside in self._joins_after(value):
-            for other in operation.inputs:
-                ways = self._ways_back(value, other, aside) if other != carried else []
-                if ways:
-                    return f"{operation.name} joins it to what came back from {self._size(ways[0])}"
-        return ""
-
-    def _joins_after(self, value: int) -> Iterator[tuple[int, Operation, int | None]]:
-        """Joins at this resolution: what is joined, where, and the first that is made of the value on the way there."""
-        if not self._upsampled:
-            return
-        rearranged = (v for _, o in self.graph.downstream(value, reshapes) if reshapes(o) for v in o.outputs)
-        for same in {value: 0, **dict.fromkeys(rearranged)}:
-            for operation in map(self.graph.operations.__getitem__, self.graph.readers[same]):
-                if joins(operation):
-                    yield same, operation, None
-                elif not reshapes(operation):
-                    level = [v for v in operation.outputs if self.graph.places(v) == self.graph.places(value)]
-                    yield from ((*join, v) for v in level for join in self._lateral(v, weighted(operation)))
-
-    def _lateral(self, start: int, projected: bool) -> list[tuple[int, Operation]]:
-        """Joins with what comes of a value by at most one projection, at one resolution."""
-        ahead = list(self.graph.downstream(start, self._keeps_places))
-        if not projected:
-            made = [v for _, operation in ahead if weighted(operation) for v in operation.outputs]
-            ahead += [pair for v in made for pair in self.graph.downstream(v, self._keeps_places)]
-        return [(v, o) for v, o in ahead if joins(o) and self.graph.places(v) == self.graph.places(start)]
-
-    def _keeps_places(self, operation: Operation) -> bool:
-        """Without weights, and at one resolution."""
-        alone = len(operation.inputs) == 1 and not weighted(operation) and operation.outputs
-        return bool(alone) and self.graph.places(operation.inputs[0]) == self.graph.places(operation.outputs[0])
-
-    def _ways_back(self, value: int, other: int, aside: int | None) -> list[int]:
-        """Coarse maps between the two, coarsest first, on ways past another block and not through `aside`."""
-        comes = self.graph.comes_from
-        ways = [before for before, after in self._upsampled if comes(other, after) and comes(before, value)]
-        ways = [before for before in ways if aside is None or not comes(before, aside)]
-        blocks = self.blocks.keys() - {value}
-        ways = [w for w in ways if not self.blocks or any(comes(w, b) and comes(b, value) for b in blocks)]
-        return sorted(ways, key=self.graph.places)
+        found = self._skips.join(value)
+        return f"{found[0]} joins it to what came back from {self._size(found[1])}" if found else ""
 
     def _activation(self, value: int) -> str:
         found = []

@@ -169,6 +169,9 @@ class Layer(nn.Module):
     def attend(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         if self.kind == "fused":
             return F.scaled_dot_product_attention(q[:, None], k[:, None], v[:, None])[:, 0]
+        if self.kind == "additive":  # a score per position, one context for all of them
+            scores = F.normalize(q.sum(-1, keepdim=True), dim=1)
+            return F.normalize(k, dim=-1) * (scores * q).sum(1, keepdim=True)
         if self.kind == "linear":
             return q.relu() @ (k.relu().transpose(1, 2) @ v)
         weights = q @ k.transpose(1, 2)
@@ -177,7 +180,7 @@ class Layer(nn.Module):
         return weights.softmax(-1) @ v
 
 
-@pytest.mark.parametrize("kind", ["fused", "written out", "windowed", "linear", "talking"])
+@pytest.mark.parametrize("kind", ["fused", "written out", "windowed", "linear", "talking", "additive"])
 def test_attention_by_what_the_operations_do(kind: str) -> None:
     found = meeting(judged(Layer(kind)), "attention")
     assert found == {
@@ -186,6 +189,24 @@ def test_attention_by_what_the_operations_do(kind: str) -> None:
         "qkv": "before attention",
         "out": "after attention",
     }
+
+
+class Gated(nn.Module):
+    """Squeeze and excitation behind an activation that is a product; then a map of gates, pooled."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem, self.gate, self.where, self.head = (nn.Conv2d(n, m, 1) for n, m in ((3, 4), (4, 4), (4, 1), (4, 2)))
+
+    def forward(self, images: Tensor) -> Tensor:
+        maps = self.stem(images)
+        maps = maps * maps.sigmoid()
+        maps = maps * self.gate(maps.sum((2, 3), keepdim=True)).sigmoid()
+        return self.head((maps * self.where(maps).sigmoid()).sum((2, 3), keepdim=True))
+
+
+def test_gates_are_no_attention() -> None:
+    assert meeting(judged(Gated()), "attention") == {}
 
 
 def test_products_with_weights_are_no_attention() -> None:
