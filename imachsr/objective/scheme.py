@@ -125,6 +125,7 @@ SCHEMES: dict[str, Scheme] = {
         regularizer=losses.negative_entropy,
     ),
     "hs3": Scheme("hs3", supervision=losses.cross_entropy, clusters=()),  # which classes to merge must be derived first
+    "hs3_fuse": Scheme("hs3_fuse", supervision=losses.cross_entropy, clusters=()),  # on a network changed by fuse
 }
 
 

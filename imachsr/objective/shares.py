@@ -44,7 +44,8 @@ def shares(part: Tensor, whole: Tensor, *, processes: int = 1) -> Shares:
         processes: how many average their gradients; each share is so many times larger, so that the average is the sum.
     """
     portions = part / whole.clamp_min(1) * processes
-    return Shares(*portions.float().unbind(), parts=torch.tensor(float(processes), device=part.device))
+    pixels, labelled, images = portions.float().unbind()
+    return Shares(pixels, labelled, images, parts=torch.tensor(float(processes), device=part.device))
 
 
 def share_of(loss: Loss, whole: Shares, *targets: Tensor) -> Tensor:

@@ -83,12 +83,14 @@ class Supervised(nn.Module):
         self._supervision = _given(scheme.supervision, ignore_index) if scheme.supervision else None
         device = next((parameter.device for parameter in network.parameters()), None)
         self.weights = Weights(scheme, [point.name for point in self.points]).to(device)
-        self.adapters = nn.ModuleList()
         self._merged = _Merged(scheme.clusters, len(self.points), classes, ignore_index).to(device)
+        sizes = self._merged.sizes or [classes] * len(self.points)
+        self.adapters = nn.ModuleList()
         if scheme.supervision is not None:
-            sizes = self._merged.sizes or [classes] * len(self.points)
-            for point, size in zip(self.points, sizes, strict=True):
-                self.adapters.append(DimensionAdapter(point.channels, size).to(device))
+            self.adapters = _brought(network, self.points, sizes) or nn.ModuleList(
+                DimensionAdapter(point.channels, size).to(device)
+                for point, size in zip(self.points, sizes, strict=True)
+            )
         self.capture = Capture(network, self.points)
 
     @property
@@ -183,12 +185,29 @@ class Supervised(nn.Module):
         return f"scheme={self.scheme.name!r}, classes={self.classes}, skipped={self.skipped}"
 
 
+def _brought(network: nn.Module, points: Sequence[Point], sizes: Sequence[int]) -> nn.ModuleList | None:
+    """The adapters a fused network (HS3-Fuse) has of its own: they stay in it, so they are the ones to supervise."""
+    for module in network.modules():
+        adapters = getattr(module, "supervised_adapters", None)
+        if isinstance(adapters, nn.ModuleList):
+            shapes = [tuple(adapter.project.weight.shape[:2]) for adapter in adapters]  # type: ignore[union-attr,index]
+            asked = [(size, point.channels) for size, point in zip(sizes, points, strict=True)]
+            if shapes != asked:
+                raise ValueError(
+                    f"got a fused network whose adapters map {[f'{c} to {s}' for s, c in shapes]} channels; the points "
+                    f"and clusters ask for {[f'{c} to {s}' for s, c in asked]}; pass those it was fused with"
+                )
+            return adapters
+    return None
+
+
 class _Merged(nn.Module):
     """Labels as the points see them: the cluster of each class, or the classes themselves where none are merged."""
 
     def __init__(self, clusters: Sequence[Sequence[int]] | None, points: int, classes: int, ignore_index: int) -> None:
         super().__init__()
         self.sizes: list[int] = []
+        self.ids: Tensor
         if clusters is None:
             return
         if len(clusters) != points or any(len(ids) != classes for ids in clusters):

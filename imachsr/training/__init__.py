@@ -1,8 +1,29 @@
-"""The loop: Algorithm 1 of both papers, and the evaluation it is judged by."""
+"""The loop: Algorithm 1 of both papers, and the evaluation it is judged by.
+
+`loop` is the algorithm; `run` is what happens around its steps, from these parts: `loader` batches, `ranks` processes,
+`precision` arithmetic, `guard` what stops it, `state` and `checkpoint` what survives it, `keeper` and `interrupt` when.
+"""
 
 from .evaluation import evaluate, predict
+from .interrupt import Stopped
 from .loader import EpochBatches, batches
-from .loop import Epoch, adam, fit
-from .memory_format import fastest_memory_format
+from .loop import fit
+from .memory_format import fastest_memory_format, layout_of
+from .options import LEARNING_RATES, adam
+from .precision import DTYPES
+from .state import Epoch
 
-__all__ = ["Epoch", "EpochBatches", "adam", "batches", "evaluate", "fastest_memory_format", "fit", "predict"]
+__all__ = [
+    "DTYPES",
+    "LEARNING_RATES",
+    "Epoch",
+    "EpochBatches",
+    "Stopped",
+    "adam",
+    "batches",
+    "evaluate",
+    "fastest_memory_format",
+    "fit",
+    "layout_of",
+    "predict",
+]

@@ -1,12 +1,18 @@
-"""Batches whose order and augmentation depend on (seed, epoch, index) only."""
+"""Batches whose order, augmentation and random draws depend on (seed, epoch, index) only."""
 
 from __future__ import annotations
 
+import hashlib
+import random
+import signal
+import traceback
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
-from torch.utils.data import DataLoader, Dataset, Sampler
+from torch.utils.data import DataLoader, Dataset, Sampler, default_collate
+
+from .state import random_state, set_random_state
 
 
 class EpochBatches(Sampler[list[tuple[int, int]]]):
@@ -25,33 +31,163 @@ class EpochBatches(Sampler[list[tuple[int, int]]]):
                 f"got {length} training samples and batch_size={batch_size}; an epoch needs at least one full batch; "
                 "lower the batch size"
             )
-        self.length, self.batch_size, self.seed, self.shuffle, self.epoch = length, batch_size, seed, shuffle, 0
+        self.length, self.batch_size, self.seed, self.shuffle = length, batch_size, seed, shuffle
+        self.epoch, self.start, self.rank, self.ranks = 0, 0, 0, 1
 
-    def set_epoch(self, epoch: int) -> None:
-        """Choose the epoch (from 0) that the next iteration gives."""
-        self.epoch = epoch
+    def set_epoch(self, epoch: int, *, start: int = 0) -> None:
+        """Choose the epoch (from 0) that the next iteration gives, and the batch it begins with."""
+        self.epoch, self.start = epoch, start
+
+    def share(self, rank: int, ranks: int) -> None:
+        """From now on give only this process's part of every batch.
+
+        Raises:
+            ValueError: the batch does not divide.
+        """
+        if self.batch_size % ranks:
+            raise ValueError(
+                f"got batch_size={self.batch_size} on {ranks} processes; batch_size counts the images of one step over "
+                f"all processes, and each takes as many; choose a multiple of {ranks}"
+            )
+        self.rank, self.ranks = rank, ranks
 
     def __len__(self) -> int:
         return self.length // self.batch_size if self.shuffle else -(-self.length // self.batch_size)
 
+    def batch(self, epoch: int, step: int) -> list[int]:
+        """Indices of this process's samples in one batch of an epoch."""
+        return self._order(epoch)[step * self.batch_size : (step + 1) * self.batch_size][self.rank :: self.ranks]
+
     def __iter__(self) -> Iterator[list[tuple[int, int]]]:
-        order = torch.arange(self.length).tolist()
-        if self.shuffle:
-            generator = torch.Generator().manual_seed(self.seed * 1_000_003 + self.epoch)
-            order = torch.randperm(self.length, generator=generator).tolist()
-        for start in range(0, len(self) * self.batch_size, self.batch_size):
-            yield [(self.epoch, index) for index in order[start : start + self.batch_size]]
+        order = self._order(self.epoch)
+        for start in range(self.start * self.batch_size, len(self) * self.batch_size, self.batch_size):
+            yield [(self.epoch, index) for index in order[start : start + self.batch_size][self.rank :: self.ranks]]
+
+    def _order(self, epoch: int) -> list[int]:
+        if not self.shuffle:
+            return torch.arange(self.length).tolist()
+        generator = torch.Generator().manual_seed(self.seed * 1_000_003 + epoch)
+        return torch.randperm(self.length, generator=generator).tolist()
 
 
 def batches(
     dataset: Dataset, batch_size: int = 8, *, seed: int = 0, shuffle: bool = True, workers: int = 0
 ) -> DataLoader:
-    """A loader whose order and augmentation depend on (seed, epoch, index) only, whatever the number of workers."""
+    """A loader whose order and augmentation depend on (seed, epoch, index) only, whatever the number of workers.
+
+    The dataset is asked for (epoch, index). Even what it draws from the global generators of torch, numpy or Python is
+    fixed by (seed, epoch, index). A sample that fails is an error that names it and its files.
+    """
     sampler = EpochBatches(len(dataset), batch_size, seed=seed, shuffle=shuffle)  # type: ignore[arg-type]
     own = torch.Generator().manual_seed(seed)  # else the loader draws from the global generator
-    return DataLoader(
-        dataset, batch_sampler=sampler, num_workers=workers, generator=own, persistent_workers=workers > 0
+    return _Loader(
+        _Samples(dataset, seed),
+        batch_sampler=sampler,
+        num_workers=workers,
+        generator=own,
+        persistent_workers=workers > 0,
+        collate_fn=_as_it_is,
+        worker_init_fn=_deaf_to_ctrl_c,
     )
+
+
+class _Bad(NamedTuple):
+    """A batch that could not be made: told in words, because exceptions lose theirs between processes."""
+
+    message: str
+    trace: str
+
+
+class _Loader(DataLoader):
+    """Raises what went wrong in a worker as one error of this process."""
+
+    def __iter__(self) -> Iterator[Any]:  # type: ignore[override]
+        for batch in super().__iter__():
+            yield _made(batch)
+
+
+def _made(batch: Any) -> Any:
+    if isinstance(batch, _Bad):
+        error = ValueError(batch.message)
+        error.add_note(batch.trace)
+        raise error
+    return batch
+
+
+class _Samples(Dataset):
+    """Whole batches of a dataset, each sample drawn under a seed of its own."""
+
+    def __init__(self, dataset: Dataset, seed: int) -> None:
+        self.dataset, self.seed = dataset, seed
+
+    def __len__(self) -> int:
+        return len(self.dataset)  # type: ignore[arg-type]
+
+    def __getitems__(self, indices: list[tuple[int, int]]) -> Any:
+        before, samples = random_state(), []
+        try:
+            for epoch, index in indices:
+                _seed(self.seed, epoch, index)
+                try:
+                    samples.append(self.dataset[(epoch, index)])
+                except Exception as error:
+                    what = f"got {type(error).__name__}: {error} from {sample_name(self.dataset, index)}"
+                    remedy = f"every sample must load (this was epoch {epoch + 1}); mend the file or remove it"
+                    return _Bad(f"{what}; {remedy}", traceback.format_exc())
+        finally:
+            set_random_state(before)
+        return self._collated(samples, indices)
+
+    def _collated(self, samples: list[Any], indices: list[tuple[int, int]]) -> Any:
+        try:
+            return default_collate(samples)
+        except (RuntimeError, TypeError) as error:
+            sizes = [[tuple(getattr(part, "shape", ())) for part in sample] for sample in samples]
+            odd = next((i for i, size in enumerate(sizes) if size != sizes[0]), 0)
+            what = f"got {sizes[odd]} from {sample_name(self.dataset, indices[odd][1])} beside {sizes[0]}"
+            rule = f"one batch holds samples of one size ({error})"
+            return _Bad(f"{what}; {rule}; resize or crop the data to one size", traceback.format_exc())
+
+
+def sample_name(dataset: Any, index: int) -> str:
+    """A sample as a person finds it: its number, and its files where the dataset knows them."""
+    paths = getattr(getattr(dataset, "source", dataset), "paths", None)
+    files = f" ({', '.join(map(str, paths(index)))})" if callable(paths) else ""
+    return f"sample {index}{files}"
+
+
+def first_batch(loader: DataLoader) -> Any:
+    """The first samples of the data in their own order, as one batch; the loader is not touched."""
+    sampler, samples = loader.batch_sampler, loader.dataset
+    if not isinstance(sampler, EpochBatches) or not isinstance(samples, _Samples):
+        return next(iter(loader))
+    return _made(samples.__getitems__([(0, index) for index in range(min(sampler.batch_size, sampler.length))]))
+
+
+def origin(loader: DataLoader, epoch: int, step: int, place: int) -> str:
+    """The name of the sample at a place of this process's part of a batch."""
+    sampler, samples = loader.batch_sampler, loader.dataset
+    if not isinstance(sampler, EpochBatches) or not isinstance(samples, _Samples):
+        return f"image {place} of batch {step} of epoch {epoch + 1}"
+    return f"{sample_name(samples.dataset, sampler.batch(epoch, step)[place])} in epoch {epoch + 1}"
+
+
+def _seed(seed: int, epoch: int, index: int) -> None:
+    """The processes' global CPU generators, by a sample's name; a GPU's stays alone."""
+    import numpy
+
+    number = int.from_bytes(hashlib.sha256(f"{seed} {epoch} {index}".encode()).digest()[:8], "little") >> 1
+    torch.default_generator.manual_seed(number)
+    numpy.random.seed(number % 2**32)  # noqa: NPY002 the global generator is what user code may draw from
+    random.seed(number)
+
+
+def _as_it_is(batch: Any) -> Any:
+    return batch
+
+
+def _deaf_to_ctrl_c(worker: int) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the main process finishes its step and then ends the workers
 
 
 def moved(batch: Any, device: torch.device) -> Any:

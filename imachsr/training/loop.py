@@ -2,46 +2,18 @@
 
 from __future__ import annotations
 
-import math
-import sys
-import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.utils.data import DataLoader
 
 from ..objective import Supervised
-from .loader import moved
-from .progress import progress_bar
-
-
-@dataclass(frozen=True)
-class Epoch:
-    """What one epoch left behind: mean of each loss term over the batches that had it, seconds, scores if evaluated."""
-
-    number: int  # from 1
-    losses: dict[str, float]
-    seconds: float
-    images_per_second: float
-    scores: dict[str, Any] = field(default_factory=dict)
-
-    def as_dict(self) -> dict[str, Any]:
-        """Plain data, ready for JSON."""
-        return asdict(self)
-
-
-def adam(trainee: nn.Module, *, learning_rate: float = 3e-4, weight_decay: float = 1e-4) -> torch.optim.Optimizer:
-    """The papers' optimizer (iMacSR Table III): Adam, betas (0.9, 0.999), over network and adapters alike."""
-    named = dict(trainee.named_parameters())
-    learned = [parameter for name, parameter in named.items() if name.endswith("log_variances")]
-    others = [parameter for name, parameter in named.items() if not name.endswith("log_variances")]
-    groups: list[dict[str, Any]] = [{"params": others}]
-    if learned:
-        groups.append({"params": learned, "weight_decay": 0.0})  # decay would pull every learned weight to one
-    return torch.optim.Adam(groups, lr=learning_rate, betas=(0.9, 0.999), weight_decay=weight_decay)
+from .options import adam
+from .run import Run
+from .state import Epoch
 
 
 def fit(
@@ -51,19 +23,46 @@ def fit(
     epochs: int,
     optimizer: torch.optim.Optimizer | None = None,
     schedule: str = "poly",
+    warmup: int = 0,
+    clip_norm: float | None = None,
+    accumulate: int = 1,
+    precision: str = "fp32",
+    ema: float | None = None,
+    memory_format: str | None = None,
+    compile: bool | str = False,
     evaluation: Callable[[nn.Module, int], dict[str, Any]] | None = None,
+    checkpoints: str | Path | None = None,
+    save_every: float = 300.0,
+    log: str | Path | None = None,
+    processes: int | None = None,
     progress: bool | None = None,
     label: str = "",
 ) -> list[Epoch]:
     """Train network and adapters together (Algorithm 1).
 
+    Means are means over the labelled pixels of the whole batch, over however many processes and parts it is spread.
+    With batch norms these differ all the same: each part takes its statistics over its own images (on several GPUs,
+    each part over those of all processes).
+
     Args:
         trainee: the network with its scheme.
-        loader: batches of (images, targets), see `batches`; its batch sampler is told each epoch, from 0.
+        loader: batches of (images, targets), see `batches`; a batch is one step's, over all processes and parts.
         epochs: passes over the loader.
         optimizer: the papers' Adam by default.
-        schedule: "constant", or "poly": learning rate times (1 - step/steps)^0.9, the field's habit.
+        schedule: "constant", "poly": learning rate times (1 - step/steps)^0.9, the field's habit, or "cosine".
+        warmup: steps over which the learning rate rises to what the schedule says.
+        clip_norm: the longest the gradient over all parameters may be.
+        accumulate: parts a batch is cut into and computed one after the other, to save memory.
+        precision: "fp32", "bf16" or "fp16", see `Precision`.
+        ema: what the average of the weights keeps of itself in each step, such as 0.999; evaluation sees the average,
+            and the network carries it in the end.
+        memory_format: "contiguous", "channels_last", "auto" (measured), or None: as the network is.
+        compile: run the step through torch.compile, with its default backend or the one named.
         evaluation: called with the network and the epoch's number after each; what it returns becomes `Epoch.scores`.
+        checkpoints: folder of this run's checkpoints; where it holds some, training goes on from the newest, exactly.
+        save_every: seconds between two checkpoints; 0 saves before every step.
+        log: folder for `metrics.jsonl` and TensorBoard events.
+        processes: how many must be training together, started by torchrun or accelerate; None: as many as there are.
         progress: bars, or one line per epoch; by default bars where output is a terminal.
         label: shown before the progress.
 
@@ -71,69 +70,24 @@ def fit(
         One `Epoch` per pass.
 
     Raises:
-        FloatingPointError: a loss term is not finite; named before any weight changes.
+        FloatingPointError: an input, a loss term or a gradient is not finite; named before any weight changes.
+        ValueError: options or data that are not what they should be; a sample is named with its files.
+        OSError: a checkpoint could not be written; the previous one stays.
+        Stopped: asked to by SIGTERM or Ctrl-C, after a checkpoint.
     """
-    if epochs < 1:
-        raise ValueError(f"got epochs={epochs}; training needs at least one pass over the data; pass epochs >= 1")
     optimizer = optimizer or adam(trainee)
-    steps = epochs * len(loader)
-    scheduler = _schedule(optimizer, schedule, steps=steps)
-    device = next(trainee.parameters()).device
-    history = []
-    for number in range(1, epochs + 1):
-        trainee.train()
-        started, images_seen = time.perf_counter(), 0
-        seen: dict[str, list[float]] = {}
-        _set_epoch(loader, number - 1)
-        with progress_bar(loader, f"{label} epoch {number}/{epochs}", progress) as bar:
-            for step, (images, targets) in enumerate(bar, start=(number - 1) * len(loader)):
-                trainee.progress = step / steps
-                losses = trainee(moved(images, device), moved(targets, device))  # forward pass and loss computation
-                _check_finite(losses.terms)
+    run = Run(
+        trainee, loader, optimizer, epochs=epochs, schedule=schedule, warmup=warmup, clip_norm=clip_norm,
+        accumulate=accumulate, precision=precision, ema=ema, memory_format=memory_format, compile=compile,
+        checkpoints=checkpoints, save_every=save_every, log=log, processes=processes, progress=progress, label=label,
+    )  # fmt: skip
+    with run.under_way() as module:
+        while run.epoch < epochs:
+            for images, targets in run.batches():
                 optimizer.zero_grad(set_to_none=True)
-                losses.total.backward()  # back propagation
-                optimizer.step()  # parameter update
-                scheduler.step()
-                for name, value in losses.terms.items():
-                    seen.setdefault(name, []).append(float(value))
-                images_seen += len(targets)
-                bar.set_postfix(output=f"{float(losses.terms['output']):.3f}", refresh=False)
-        seconds = time.perf_counter() - started
-        scores = evaluation(trainee.network, number) if evaluation else {}
-        means = {name: sum(values) / len(values) for name, values in seen.items()}
-        history.append(Epoch(number, means, seconds, images_seen / seconds, scores))
-        _say(history[-1], epochs, label, progress)
-    return history
-
-
-def _schedule(optimizer: torch.optim.Optimizer, name: str, *, steps: int) -> torch.optim.lr_scheduler.LambdaLR:
-    factors: dict[str, Callable[[int], float]] = {
-        "constant": lambda step: 1.0,
-        "poly": lambda step: (1 - min(step, steps - 1) / steps) ** 0.9,
-    }
-    if name not in factors:
-        raise ValueError(f"got schedule {name!r}; the schedules known are {[*factors]}; use one of them")
-    return torch.optim.lr_scheduler.LambdaLR(optimizer, factors[name])
-
-
-def _set_epoch(loader: DataLoader, epoch: int) -> None:
-    sampler: Any = getattr(loader, "batch_sampler", None)
-    if hasattr(sampler, "set_epoch"):
-        sampler.set_epoch(epoch)
-
-
-def _check_finite(terms: dict[str, Tensor]) -> None:
-    for name, value in terms.items():
-        if not math.isfinite(float(value)):
-            raise FloatingPointError(
-                f"got {float(value)} for the loss term {name!r}; every term must be finite; this step was not taken: "
-                "check the images of this batch, or lower the learning rate"
-            )
-
-
-def _say(epoch: Epoch, epochs: int, label: str, progress: bool | None) -> None:
-    if progress is False:
-        return
-    score = f"  mIoU {100 * epoch.scores['mIoU']:.2f} %" if epoch.scores.get("mIoU") is not None else ""
-    line = f"{label} epoch {epoch.number}/{epochs}  output loss {epoch.losses['output']:.3f}{score}"
-    print(f"{line}  {epoch.images_per_second:.1f} images/s".strip(), file=sys.stderr, flush=True)
+                for part in run.parts(images, targets):
+                    losses = module(*part)  # forward pass and loss computation
+                    run.scaled(losses).backward()  # back propagation
+                run.update()  # parameter update
+            run.close_epoch(evaluation)
+    return run.history

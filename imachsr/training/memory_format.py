@@ -1,4 +1,4 @@
-"""Which layout of memory is faster here."""
+"""Which layout of memory a network has, and which is faster here."""
 
 from __future__ import annotations
 
@@ -6,8 +6,31 @@ import time
 
 import torch
 from torch import Tensor
+from torch.utils.data import DataLoader
 
 from ..objective import Supervised
+from .loader import first_batch
+
+LAYOUTS = {"contiguous": torch.contiguous_format, "channels_last": torch.channels_last}
+
+
+def lay_out(trainee: Supervised, name: str, loader: DataLoader) -> str:
+    """Put the trainee into a layout by name; "auto" measures on the first samples. Returns the one it has then."""
+    if name not in (*LAYOUTS, "auto"):
+        raise ValueError(f"got memory_format={name!r}; it is one of {[*LAYOUTS, 'auto']}; choose one")
+    if name == "auto":
+        images, targets = first_batch(loader)
+        fastest = fastest_memory_format(trainee, images, targets)
+        name = next(layout for layout, value in LAYOUTS.items() if value == fastest)
+    trainee.to(memory_format=LAYOUTS[name])
+    return name
+
+
+def layout_of(trainee: Supervised) -> str:
+    """ "channels_last" where some convolution's weights lie so, else "contiguous"."""
+    kernels = [p for p in trainee.parameters() if p.ndim == 4 and not p.is_contiguous()]
+    last = any(p.is_contiguous(memory_format=torch.channels_last) for p in kernels)
+    return "channels_last" if last else "contiguous"
 
 
 def fastest_memory_format(trainee: Supervised, images: Tensor, targets: Tensor) -> torch.memory_format:

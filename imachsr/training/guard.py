@@ -1,0 +1,140 @@
+"""What stops a run before a weight changes: values that are not finite, data that is not what it should be, no memory.
+
+Axes: B images, K classes, (H, W) labels.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ..objective import Supervised
+from .state import State
+
+Origin = Callable[[int], str]
+Part = tuple[Any, ...]
+NOT_TAKEN = "this step was not taken"
+
+
+def check_batch(images: Tensor | tuple[Tensor, ...], targets: Tensor, trainee: Supervised, origin: Origin) -> None:
+    """Refuse images that are not finite and labels outside the classes, by the name of their sample.
+
+    Args:
+        images: (B, 3, H, W), or a tuple of inputs, as they come from the loader.
+        targets: (B, H, W) or (B,).
+        trainee: knows the classes and the ignored label.
+        origin: place in the batch -> name of the sample.
+    """
+    for tensor in images if isinstance(images, tuple) else (images,):
+        good = torch.isfinite(tensor)
+        if not good.all():
+            place = int((~good.flatten(1).all(1)).nonzero()[0])
+            value = float(tensor[place][~good[place]][0])
+            raise FloatingPointError(
+                f"got {value} in the input image of {origin(place)}; every pixel must be finite; {NOT_TAKEN}: mend or "
+                "remove the sample"
+            )
+    wrong = ((targets < 0) | (targets >= trainee.classes)) & (targets != trainee.ignore_index)
+    if wrong.any():
+        place = int(wrong.flatten(1).any(1).nonzero()[0]) if targets.ndim > 1 else int(wrong.nonzero()[0])
+        label = int(targets[place][wrong[place]].flatten()[0])
+        raise ValueError(
+            f"got label {label} in {origin(place)}; labels run from 0 to {trainee.classes - 1}, or are "
+            f"ignore_index={trainee.ignore_index}; map it to a class or to ignore_index"
+        )
+
+
+def check_terms(terms: dict[str, Tensor], origin: str) -> dict[str, float]:
+    """The terms as numbers; refuse one that is not finite, by its name."""
+    values = dict(zip(terms, torch.stack([value.double() for value in terms.values()]).tolist(), strict=True))
+    for name, value in values.items():
+        if not math.isfinite(value):
+            raise FloatingPointError(
+                f"got {value} for the loss term {name!r}{_at(name)}; every term must be finite; {NOT_TAKEN}: check "
+                f"{origin}, or lower the learning rate"
+            )
+    return values
+
+
+def gradient_norms(trainee: Supervised) -> dict[str, float]:
+    """Norm of the gradient over everything ("all"), the network, and the adapter at each point."""
+    groups = {"network": trainee.network.parameters()}
+    for point, adapter in zip(trainee.points, trainee.adapters, strict=False):
+        groups[point.name] = adapter.parameters()
+    groups["all"] = trainee.parameters()
+    norms = {name: _norm([p.grad for p in parameters if p.grad is not None]) for name, parameters in groups.items()}
+    return dict(zip(norms, torch.stack([*norms.values()]).tolist(), strict=True))
+
+
+def _norm(gradients: Sequence[Tensor]) -> Tensor:
+    return nn.utils.get_total_norm(gradients).double().cpu() if gradients else torch.zeros((), dtype=torch.float64)
+
+
+def check_gradients(trainee: Supervised, parts: Sequence[Part]) -> None:
+    """Refuse gradients that are not finite, by parameter, point and term; called where their norm is not finite."""
+    bad = [name for name, p in trainee.named_parameters() if p.grad is not None and not p.grad.isfinite().all()]
+    if not bad:  # finite, only too large to be squared
+        return
+    value = next(
+        float(g[~g.isfinite()][0]) for n, p in trainee.named_parameters() if n == bad[0] and (g := p.grad) is not None
+    )
+    where = _parameter(trainee, bad[0])
+    terms = culprits(trainee, parts)
+    blame = f"it comes from the term {', '.join(map(repr, terms))}" if terms else "no term alone gives it again"
+    raise FloatingPointError(
+        f"got {value} in the gradient of {where}; {blame}; every gradient must be finite; {NOT_TAKEN}: lower the "
+        "learning rate or the term's weight, set clip_norm, or look at this batch"
+    )
+
+
+def _parameter(trainee: Supervised, name: str) -> str:
+    if name.startswith("adapters."):
+        point = trainee.points[int(name.split(".")[1])].name
+        return f"the adapter at point {point!r}"
+    return f"the network's {name.removeprefix('network.')!r}"
+
+
+def culprits(trainee: Supervised, parts: Sequence[Part]) -> list[str]:
+    """The terms whose own gradient on these parts of a batch is not finite, each found by a pass of its own."""
+    found, parameters = [], [p for p in trainee.parameters() if p.requires_grad]
+    weights = trainee.weights
+    weights.measuring = False
+    for name in [name for name in weights.base if weights.counts(name)]:
+        with weights.only(name):
+            totals = (trainee.forward(*part).total for part in parts)  # not the compiled step
+            gradients = [g for total in totals for g in torch.autograd.grad(total, parameters, allow_unused=True)]
+        if any(g is not None and not g.isfinite().all() for g in gradients):
+            found.append(name)
+    return found
+
+
+def _at(name: str) -> str:
+    point, _, kind = name.rpartition("/")
+    return f" (the {kind} at point {point!r})" if point else ""
+
+
+@contextmanager
+def memory_advice(state: State) -> Iterator[None]:
+    """Say what to lower where memory does not suffice."""
+    try:
+        yield
+    except (torch.OutOfMemoryError, MemoryError) as error:
+        raise torch.OutOfMemoryError(_advice(error, state.taken + 1)) from error
+    except RuntimeError as error:
+        if "can't allocate memory" not in str(error):  # how the CPU's allocator says it
+            raise
+        raise torch.OutOfMemoryError(_advice(error, state.taken + 1)) from error
+
+
+def _advice(error: BaseException, step: int) -> str:
+    first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    return (
+        f"got no memory in step {step} ({first}); the batch, its features and their gradients must fit; raise "
+        "accumulate (the same batch in smaller parts), or lower batch_size, the image size or the number of points, or "
+        "use precision='bf16'"
+    )

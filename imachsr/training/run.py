@@ -1,0 +1,229 @@
+"""A training under way: everything around the steps of Algorithm 1, which `loop.fit` shows."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils.data import DataLoader
+
+from ..objective import Losses, Shares, Supervised, counts, shares
+from .guard import check_batch, check_gradients, check_terms, gradient_norms, memory_advice
+from .keeper import Keeper
+from .loader import EpochBatches, moved, origin
+from .log import Log
+from .memory_format import lay_out
+from .options import Average, learning_rates
+from .precision import Precision
+from .progress import progress_bar, say, show
+from .ranks import Ranks
+from .state import Epoch, State, Tally, identity
+
+Part = tuple[Any, Tensor, Shares | None]
+
+
+class Run:
+    """One call of `fit`, whose arguments it takes: batches in, parts of them out, and what must happen in between."""
+
+    def __init__(
+        self,
+        trainee: Supervised,
+        loader: DataLoader,
+        optimizer: torch.optim.Optimizer,
+        *,
+        epochs: int,
+        schedule: str,
+        warmup: int,
+        clip_norm: float | None,
+        accumulate: int,
+        precision: str,
+        ema: float | None,
+        memory_format: str | None,
+        compile: bool | str,
+        checkpoints: str | Path | None,
+        save_every: float,
+        log: str | Path | None,
+        processes: int | None,
+        progress: bool | None,
+        label: str,
+    ) -> None:
+        self.trainee, self.loader, self.optimizer = trainee, loader, optimizer
+        self.epochs, self.accumulate, self.clip_norm, self.compile = epochs, accumulate, clip_norm, compile
+        self.ranks = ranks = Ranks(processes)
+        self._check(checkpoints)
+        self.steps, self.label = epochs * len(loader), label
+        self.progress = progress if ranks.first else False
+        if ranks.device is not None:
+            trainee.to(ranks.device)
+        self.device = next(trainee.parameters()).device
+        decides = {
+            "epochs": epochs, "schedule": schedule, "warmup": warmup, "clip_norm": clip_norm, "accumulate": accumulate,
+            "precision": precision, "ema": ema, "processes": ranks.count, "batches": _described(loader),
+        }  # fmt: skip
+        self.keeper = Keeper(checkpoints, identity(trainee, optimizer, **decides), ranks, every=save_every)
+        saved = self.keeper.latest()
+        layout = saved["memory_format"] if saved else memory_format
+        layout = ranks.told(lay_out(trainee, layout, loader)) if layout else None
+        self.state = State(
+            trainee,
+            optimizer,
+            learning_rates(optimizer, schedule, steps=self.steps, warmup=warmup),
+            Precision(precision, self.device),
+            Average(trainee.network, ema),
+            layout,
+        )
+        self.log = Log(log if ranks.first else None, self.state)
+        if saved:
+            self.state.restore(saved, ranks.number)
+            self.log.rewind()
+
+    def _check(self, checkpoints: str | Path | None) -> None:
+        for name, least in (("epochs", 1), ("accumulate", 1)):
+            if getattr(self, name) < least:
+                raise ValueError(
+                    f"got {name}={getattr(self, name)}; training needs at least one pass over the data, and a batch "
+                    f"one part; pass {name} >= {least}"
+                )
+        if self.clip_norm is not None and not self.clip_norm > 0:
+            raise ValueError(
+                f"got clip_norm={self.clip_norm}; a gradient's longest norm is above 0; pass None for no limit"
+            )
+        sampler = self.loader.batch_sampler
+        if isinstance(sampler, EpochBatches):
+            sampler.share(self.ranks.number, self.ranks.count)
+        elif checkpoints is not None or self.ranks.count > 1:
+            raise ValueError(
+                f"got a loader whose batch sampler is {type(sampler).__name__}; going on in mid-epoch and sharing "
+                "batches among processes need an order known beforehand; build the loader with imachsr.training.batches"
+            )
+
+    @property
+    def epoch(self) -> int:
+        """Epochs finished."""
+        return self.state.epoch
+
+    @contextmanager
+    def under_way(self) -> Iterator[nn.Module]:
+        """The module to call, between opening and closing everything."""
+        with memory_advice(self.state), self.ranks.wrapped(self.trainee) as module, self.log, self.keeper.listening():
+            self.module = module
+            try:
+                yield module
+            finally:
+                self.trainee._compiled_call_impl = None
+        self.state.average.keep()
+
+    def batches(self) -> Iterator[tuple[Any, Tensor]]:
+        """What is left of the epoch, checked; before each batch a checkpoint where one is due."""
+        state, sampler = self.state, self.loader.batch_sampler
+        self.trainee.train()
+        if isinstance(sampler, EpochBatches):
+            sampler.set_epoch(state.epoch, start=state.step)
+        elif sampler is not None and hasattr(sampler, "set_epoch"):
+            sampler.set_epoch(state.epoch)
+        self.clock = time.perf_counter()
+        title = f"{self.label} epoch {state.epoch + 1}/{self.epochs}"
+        with progress_bar(self.loader, title, self.progress, done=state.step) as bar:
+            for images, targets in bar:
+                self.keeper.pause(state, self.log)
+                check_batch(images, targets, self.trainee, self._sample)
+                self.trainee.progress = state.taken / self.steps
+                if self.compile and not self.trainee.weights.measuring and not self.trainee._compiled_call_impl:
+                    self.trainee.compile(**({} if self.compile is True else {"backend": self.compile}))
+                self.terms: dict[str, float] = {}
+                yield tuple(images) if isinstance(images, list) else images, targets
+                show(bar, self.terms, state.tally, self.steps - state.taken)
+
+    def _sample(self, place: int) -> str:
+        return origin(self.loader, self.state.epoch, self.state.step, place)
+
+    def parts(self, images: Any, targets: Tensor) -> Iterator[Part]:
+        """The batch in `accumulate` parts on the device, each with its shares; a whole batch alone needs none."""
+        whole = counts(targets, self.trainee.ignore_index)
+        self.state.tally.unlabelled += int(whole[2] - whole[1])
+        self.state.tally.images += len(targets) * self.ranks.count
+        if self.accumulate == 1 and self.ranks.count == 1:
+            self.pieces: list[Part] = [(moved(images, self.device), moved(targets, self.device), None)]
+        else:
+            self.pieces = [*self._pieces(images, targets, self.ranks.sum(whole).cpu())]
+        for place, piece in enumerate(self.pieces):
+            with self.ranks.silent(self.module, last=place == len(self.pieces) - 1), self.state.precision.autocast():
+                yield piece
+
+    def _pieces(self, images: Any, targets: Tensor, whole: Tensor) -> Iterator[Part]:
+        inputs = images if isinstance(images, tuple) else (images,)
+        for piece in zip(*(part.chunk(self.accumulate) for part in (*inputs, targets)), strict=True):
+            own = counts(piece[-1], self.trainee.ignore_index)
+            share = Shares(*moved(tuple(shares(own, whole, processes=self.ranks.count)), self.device))
+            *pictures, labels = moved(piece, self.device)
+            yield tuple(pictures) if isinstance(images, tuple) else pictures[0], labels, share
+
+    def scaled(self, losses: Losses) -> Tensor:
+        """The total to go backward from, once every term is known to be finite."""
+        for name, value in check_terms(losses.terms, self._sample(0)).items():
+            self.terms[name] = self.terms.get(name, 0.0) + value
+        return self.state.precision.scaler.scale(losses.total)
+
+    def update(self) -> None:
+        """One step of the optimizer, with gradients that are finite; then the rate, the average and the records."""
+        state, scaler = self.state, self.state.precision.scaler
+        scaler.unscale_(self.optimizer)
+        norms = gradient_norms(self.trainee)
+        if not math.isfinite(norms["all"]):
+            if state.precision.forgives():
+                state.tally.overflows += 1
+            else:
+                check_gradients(self.trainee, self.pieces)
+        if self.clip_norm is not None:
+            nn.utils.clip_grads_with_norm_(self.trainee.parameters(), self.clip_norm, torch.tensor(norms["all"]))
+        rate = self.optimizer.param_groups[0]["lr"]
+        scaler.step(self.optimizer)
+        scaler.update()
+        state.scheduler.step()
+        state.average.update()
+        self.pieces = []
+        self.terms = self.ranks.mean(self.terms, [*self.trainee.weights.base])
+        self._note(norms, rate)
+
+    def _note(self, norms: dict[str, float], rate: float) -> None:
+        state, now = self.state, time.perf_counter()
+        state.tally.add(self.terms)
+        state.tally.seconds += now - self.clock
+        self.clock = now
+        state.step += 1
+        state.taken += 1
+        self.log.step(self.terms, norms, rate)
+
+    def close_epoch(self, evaluation: Callable[[nn.Module, int], dict[str, Any]] | None) -> None:
+        """Score the epoch, file it, and begin the next; a stop is heard before and after."""
+        state = self.state
+        self.keeper.pause(state, self.log)
+        scores: dict[str, Any] = {}
+        if evaluation:
+            with self.keeper.while_evaluating(state, self.log), state.average.applied():
+                scores = self.ranks.told(
+                    evaluation(self.trainee.network, state.epoch + 1) if self.ranks.first else None
+                )
+        state.history.append(state.tally.epoch(state.epoch + 1, scores))
+        state.epoch, state.step, state.tally = state.epoch + 1, 0, Tally()
+        self.log.epoch()
+        say(state.history[-1], self.epochs, self.label, self.progress)
+        self.keeper.pause(state, self.log)
+
+    @property
+    def history(self) -> list[Epoch]:
+        """What the epochs left behind."""
+        return self.state.history
+
+
+def _described(loader: DataLoader) -> str:
+    sampler = loader.batch_sampler
+    if not isinstance(sampler, EpochBatches):
+        return f"{len(loader)} of unknown order"
+    return f"{len(loader)} of {sampler.batch_size} from {sampler.length} images, seed {sampler.seed}"
