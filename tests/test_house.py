@@ -26,7 +26,7 @@ MAY_IMPORT = {
     "experiment": {"training", "objective", "points", "adapters", "losses", "models", "datasets", "metrics"},
     "theory": set(),
     "complexity": {"training", "objective", "points", "adapters", "losses", "metrics"},
-    "hierarchy": {"training", "objective", "points", "adapters", "losses", "metrics"},
+    "hierarchy": {"training", "objective", "points", "adapters", "losses", "metrics", "models"},
     "claims": {"experiment", "metrics"},
     "reproduce": {"experiment", "training", "datasets"},
 }

@@ -4,6 +4,7 @@ Axes: K classes, S clusters of them at a point, M points.
 """
 
 from .clusters import affinity, canonical, clusters, clusters_by_k_means
+from .fuse import FusedHead, fuse, lighter, operations
 from .manual import MANUAL, halving, manual
 from .measure import analysis_split, confusions
 from .tradeoff import RATIO_DEGREES, Tradeoff, class_count, merge, miou, tradeoff
@@ -11,6 +12,7 @@ from .tradeoff import RATIO_DEGREES, Tradeoff, class_count, merge, miou, tradeof
 __all__ = [
     "MANUAL",
     "RATIO_DEGREES",
+    "FusedHead",
     "Tradeoff",
     "affinity",
     "analysis_split",
@@ -19,9 +21,12 @@ __all__ = [
     "clusters",
     "clusters_by_k_means",
     "confusions",
+    "fuse",
     "halving",
+    "lighter",
     "manual",
     "merge",
     "miou",
+    "operations",
     "tradeoff",
 ]

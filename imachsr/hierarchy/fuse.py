@@ -1,0 +1,185 @@
+"""HS3-Fuse: what each supervised point sees, handed to the layer that makes the logits (HS3 Section 3.2).
+
+Axes: B images, K classes, S clusters of them at a point, C channels, M points.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ..adapters import DimensionAdapter
+from ..models.ocr import OCR, pixel_representations
+from ..objective import logits_of
+from ..points import Capture, Point
+
+
+class FusedHead(nn.Module):
+    """The convolution that makes the logits, widened by what the points see.
+
+    At each point: an adapter predicts the point's clusters, these are the soft regions of an OCR block (Yuan et al.,
+    ECCV 2020) on the point's features, and what comes out joins the head's input. The adapters belong to the network
+    from now on; `Supervised` supervises them.
+
+    Args:
+        head: the convolution that made the logits; its weights are kept for the inputs it had.
+        capture: of the points.
+        sizes: S at each point.
+        channels: of the OCR block at each point.
+    """
+
+    def __init__(self, head: nn.Conv2d, capture: Capture, sizes: Sequence[int], channels: Sequence[int]) -> None:
+        super().__init__()
+        self.capture = capture
+        wide = [point.channels for point in capture.points]
+        self.supervised_adapters = nn.ModuleList(DimensionAdapter(c, s) for c, s in zip(wide, sizes, strict=True))
+        self.pixels = nn.ModuleList(pixel_representations(c, n) for c, n in zip(wide, channels, strict=True))
+        self.contexts = nn.ModuleList(OCR(n) for n in channels)
+        self.head = _widened(head, sum(channels))
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Logits (B, K, h, w) of the network's last features (B, C, h, w)."""
+        parts = zip(self.capture.read(), self.supervised_adapters, self.pixels, self.contexts, strict=True)
+        seen = [context(pixels(at), adapter(at)) for at, adapter, pixels, context in parts]
+        size = features.shape[-2:]
+        resized = [F.interpolate(each, size, mode="bilinear", align_corners=False) for each in seen]
+        return self.head(torch.cat([features, *resized], dim=1))
+
+
+def fuse(
+    network: nn.Module,
+    points: Sequence[Point],
+    clusters: Sequence[Sequence[int]],
+    *images: Tensor,
+    channels: Sequence[int] | None = None,
+) -> nn.Module:
+    """Fuse what the points see into the network's last convolution (HS3 Section 3.2, Fig. 3), in place.
+
+    It changes inference: more parameters, more operations, other outputs.
+
+    Args:
+        network: one whose logits come from a single convolution.
+        points: from `choose_points` on this network, in order of depth.
+        clusters: the cluster of each class (K,) at each point.
+        images: an example input, to find that convolution.
+        channels: of the OCR block at each point. By default each has half the channels of the next, the last half of
+            what enters the convolution (HS3), at least two.
+
+    Returns:
+        The network, its convolution replaced by a `FusedHead`.
+
+    Raises:
+        ValueError: logits that do not come from a single convolution, or counts that do not match.
+    """
+    path, head = _last_convolution(network, images)
+    if len(clusters) != len(points) or not points:
+        raise ValueError(
+            f"got clusters for {len(clusters)} points and {len(points)} points; each point needs its own; "
+            "derive them with class_count and tradeoff"
+        )
+    channels = channels or [max(2, head.in_channels // 2 ** (len(points) - m)) for m in range(len(points))]
+    if len(channels) != len(points) or min(channels) < 2:
+        raise ValueError(f"got channels={list(channels)} for {len(points)} points; each point needs two or more")
+    sizes = [max(ids) + 1 for ids in clusters]
+    fused = FusedHead(head, Capture(network, points), sizes, channels).to(head.weight.device, head.weight.dtype)
+    parent, _, name = path.rpartition(".")
+    setattr(network.get_submodule(parent), name, fused)
+    return network
+
+
+def lighter(build: Callable[[float], nn.Module], *images: Tensor, flops: float, steps: int = 12) -> tuple[float, int]:
+    """The largest share of channels at which a fused network costs no more than a budget (HS3 Section 4.3).
+
+    Args:
+        build: share in (0, 1] -> the network with the channels of its OCR blocks scaled so.
+        images: an example input; only its shape matters, so a meta tensor will do for a network on meta.
+        flops: budget, floating point operations of one forward pass.
+        steps: halvings of the interval searched.
+
+    Returns:
+        The share and what it costs, in floating point operations.
+
+    Raises:
+        ValueError: a budget that not even the smallest share meets.
+
+    >>> build = lambda share: nn.Conv2d(3, max(1, round(100 * share)), 1)
+    >>> lighter(build, torch.zeros(1, 3, 2, 2), flops=1200)
+    (0.5048828125, 1200)
+    """
+    low, high = 0.0, 1.0
+    cost = operations(build(1.0), *images)
+    if cost <= flops:
+        return 1.0, cost
+    for _ in range(steps):
+        middle = (low + high) / 2
+        if operations(build(middle), *images) <= flops:
+            low = middle
+        else:
+            high = middle
+    if low == 0.0:
+        least = operations(build(high), *images)
+        raise ValueError(
+            f"got a budget of {flops:.3g} operations; even the smallest blocks cost {least:.3g}; raise the budget, or "
+            "scale the network's own blocks too"
+        )
+    return low, operations(build(low), *images)
+
+
+@torch.no_grad()
+def operations(network: nn.Module, *images: Tensor) -> int:
+    """Floating point operations of one forward pass in eval mode, a multiply-accumulate counted as two."""
+    from torch.utils.flop_counter import FlopCounterMode
+
+    was_training = network.training
+    network.eval()
+    try:
+        with FlopCounterMode(display=False) as counter:
+            network(*images)
+    finally:
+        network.train(was_training)
+    return int(counter.get_total_flops())
+
+
+@torch.no_grad()
+def _last_convolution(network: nn.Module, images: Sequence[Tensor]) -> tuple[str, nn.Conv2d]:
+    """The module with parameters that ran last, if it is the convolution that made the logits."""
+    ran: list[str] = []
+    handles = [
+        module.register_forward_hook(lambda *_, name=name: ran.append(name))
+        for name, module in network.named_modules()
+        if name and any(True for _ in module.parameters(recurse=False))
+    ]
+    was_training = network.training
+    network.eval()
+    try:
+        logits = logits_of(network(*images))
+    finally:
+        network.train(was_training)
+        for handle in handles:
+            handle.remove()
+    last: Any = network.get_submodule(ran[-1]) if ran else network
+    whole = isinstance(last, nn.Conv2d) and last.groups == 1 and last.out_channels == logits.shape[1]
+    if not whole or ran.count(ran[-1]) != 1:
+        raise ValueError(
+            f"got a network whose last layer with weights is {type(last).__name__} {ran[-1] if ran else ''!r}; fusing "
+            f"needs one convolution, run once, that makes the {logits.shape[1]} logits; use scheme 'hs3' instead, or "
+            "end the network in a convolution"
+        )
+    return ran[-1], last
+
+
+def _widened(head: nn.Conv2d, extra: int) -> nn.Conv2d:
+    """The convolution with more inputs: its weights for those it had, fresh ones for the rest."""
+    wide = nn.Conv2d(
+        head.in_channels + extra, head.out_channels, head.kernel_size, head.stride, head.padding,  # type: ignore[arg-type]
+        head.dilation, bias=head.bias is not None, padding_mode=head.padding_mode,  # type: ignore[arg-type]
+    )  # fmt: skip
+    with torch.no_grad():
+        wide.weight[:, : head.in_channels].copy_(head.weight)
+        if head.bias is not None and wide.bias is not None:
+            wide.bias.copy_(head.bias)
+    return wide
