@@ -48,16 +48,17 @@ def pack(catalogue: Catalogue, size: tuple[int, int], to: Path, *, progress: boo
     room = shutil.disk_usage(to.parent).free - ROOM_LEFT
     if room < need:
         raise ValueError(f"{to}: {need >> 20} MiB to write, {max(0, room) >> 20} free; choose another disk or size")
-    folder = Path(tempfile.mkdtemp(prefix=f".{to.name}-", dir=to.parent))
+    workshop = Path(tempfile.mkdtemp(prefix=f".{to.name}-", dir=to.parent))
+    folder = workshop / "packed"  # made with everybody's permissions, which a temporary folder lacks
     try:
+        folder.mkdir()
         _write_arrays(catalogue, items, size, shapes, folder, progress)
         (folder / MANIFEST).write_text(_manifest(catalogue, parts, size, shapes, folder), encoding="utf-8")
-        folder.chmod(0o755)
         if to.exists():
             to.rmdir()  # it is empty
         os.replace(folder, to)
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        shutil.rmtree(workshop, ignore_errors=True)
     return f"{to}: {len(items)} frames of {catalogue.name} at {size[1]}x{size[0]}, {need / 2**20:.0f} MiB"
 
 

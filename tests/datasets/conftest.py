@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from imachsr.datasets.nyudv2 import colours
+
 FEW = {
     "train": ["0001TP_000030", "0001TP_000060", "0006R0_f00090"],
     "val": ["0016E5_07959"],
@@ -43,10 +45,33 @@ def draw(root, frames=None, *, image="png", listed=None, prefix="/SegNet/CamVid/
     return root
 
 
+def _draw_nyudv2(root, frames, *, tabs=True, palette=True):
+    """Frames of one colour, depth 1.5 m and more, every label once; palette masks have colours, not greys."""
+    for folder in ("RGB", "HHA", "Depth", "Label"):
+        (root / folder).mkdir(parents=True, exist_ok=True)
+    for part, stems in frames.items():
+        for stem in stems:
+            Image.new("RGB", (10, 8), (int(stem), 50, 60)).save(root / "RGB" / f"{stem}.jpg")
+            Image.new("RGB", (10, 8), (90, 50, 60)).save(root / "HHA" / f"{stem}.png")
+            np.save(root / "Depth" / f"{stem}.npy", np.full((8, 10), 1.5 + int(stem), np.float32))
+            mask = Image.fromarray(np.resize(np.arange(41, dtype=np.uint8), (8, 10)))
+            if palette:
+                mask.putpalette([v for colour in [[0, 0, 0], *colours(40)] for v in colour])
+            mask.save(root / "Label" / f"{stem}.png")
+        lines = [f"RGB/{stem}.jpg\tLabel/{stem}.png" if tabs else stem for stem in stems]
+        (root / f"{part}.txt").write_text("\n".join(lines) + "\n")
+    return root
+
+
 @pytest.fixture(autouse=True)
 def own_cache(tmp_path_factory, monkeypatch):
     """What passed its check is remembered in a folder of the test's own."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+
+
+@pytest.fixture(scope="session")
+def draw_nyudv2():
+    return _draw_nyudv2
 
 
 @pytest.fixture(scope="session")

@@ -26,7 +26,7 @@ SIZES = {
 }
 
 
-def CamVid(root, split="standard", **options):
+def camvid_at(root, split="standard", **options):
     return datasets.create("camvid", split, root=root, **options)
 
 
@@ -58,7 +58,7 @@ def report(real):
 @pytest.mark.parametrize(("image", "listed"), [("png", "png"), ("webp", "webp"), ("webp", "png"), ("png", "webp")])
 @pytest.mark.parametrize("prefix", ["/SegNet/CamVid/", "", "C:\\data\\CamVid\\"])
 def test_reads_both_formats_under_any_prefix(tmp_path, draw_camvid, image, listed, prefix):
-    dataset = CamVid(draw_camvid(tmp_path, image=image, listed=listed, prefix=prefix))
+    dataset = camvid_at(draw_camvid(tmp_path, image=image, listed=listed, prefix=prefix))
     picture, mask = dataset.raw(1)
     assert (picture == 20).all()
     assert picture.shape == (18, 24, 3)
@@ -68,7 +68,7 @@ def test_reads_both_formats_under_any_prefix(tmp_path, draw_camvid, image, liste
 
 
 def test_items_are_normalised_tensors(camvid):
-    image, target = CamVid(camvid)[2]
+    image, target = camvid_at(camvid)[2]
     assert (image.dtype, target.dtype) == (torch.float32, torch.int64)
     assert image.shape == (3, 18, 24)
     torch.testing.assert_close(
@@ -78,14 +78,14 @@ def test_items_are_normalised_tensors(camvid):
 
 
 def test_frames_come_in_order_whatever_the_list_says(camvid):
-    before = stems(CamVid(camvid))
+    before = stems(camvid_at(camvid))
     lines = (camvid / "train.txt").read_text().splitlines()
     (camvid / "train.txt").write_text("\n".join([lines[2], "", lines[0], lines[1], ""]))
-    assert stems(CamVid(camvid)) == before == sorted(before)
+    assert stems(camvid_at(camvid)) == before == sorted(before)
 
 
 def test_palette_and_classes_belong_together(camvid):
-    dataset = CamVid(camvid)
+    dataset = camvid_at(camvid)
     assert dataset.classes == CLASSES
     assert len({tuple(colour) for colour in dataset.palette}) == len(CLASSES) == 11
     assert dataset.palette[CLASSES.index("pavement")] == [60, 40, 222]
@@ -93,20 +93,20 @@ def test_palette_and_classes_belong_together(camvid):
 
 
 def test_length_takes_frames_evenly(camvid_701):
-    every, some = CamVid(camvid_701, part="test"), CamVid(camvid_701, part="test", length=10)
+    every, some = camvid_at(camvid_701, part="test"), camvid_at(camvid_701, part="test", length=10)
     positions = [stems(every).index(stem) for stem in stems(some)]
     assert {b - a for a, b in pairwise(positions)} <= {23, 24}
     with pytest.raises(ValueError, match=r"length=234; this part has 233 frames; choose 1 to 233"):
-        CamVid(camvid_701, part="test", length=234)
+        camvid_at(camvid_701, part="test", length=234)
 
 
 def test_fingerprint_follows_the_files_not_their_place(tmp_path, draw_camvid):
     here, there = (draw_camvid(tmp_path / name) for name in ("here", "there"))
-    assert CamVid(here).fingerprint == CamVid(there).fingerprint
-    assert CamVid(here).fingerprint != CamVid(here, part="val").fingerprint
+    assert camvid_at(here).fingerprint == camvid_at(there).fingerprint
+    assert camvid_at(here).fingerprint != camvid_at(here, part="val").fingerprint
     with (there / "train" / "0001TP_000030.png").open("ab") as file:
         file.write(b"\0")
-    assert CamVid(here).fingerprint != CamVid(there).fingerprint
+    assert camvid_at(here).fingerprint != camvid_at(there).fingerprint
 
 
 # splits
@@ -117,33 +117,33 @@ def test_splits_have_their_sizes_and_are_disjoint(request, where):
     root = request.getfixturevalue(where)
     assert {(split, part) for split, parts in SPLITS.items() for part in parts} == SIZES.keys()
     for split, parts in SPLITS.items():
-        held = {part: stems(CamVid(root, split, part=part)) for part in parts}
+        held = {part: stems(camvid_at(root, split, part=part)) for part in parts}
         assert {part: len(names) for part, names in held.items()} == {part: SIZES[split, part] for part in parts}
         assert len({stem for names in held.values() for stem in names}) == 701
 
 
 def test_val101_tests_on_the_validation_clip(camvid_701):
-    clip = CamVid(camvid_701, part="val")
-    assert stems(CamVid(camvid_701, "val101", part="test")) == stems(clip)
+    clip = camvid_at(camvid_701, part="val")
+    assert stems(camvid_at(camvid_701, "val101", part="test")) == stems(clip)
 
 
 def test_random600_is_a_draw_that_never_changes(camvid_701):
-    tests = [stems(CamVid(camvid_701, "random600", part="test", seed=seed)) for seed in (0, 0, 1)]
+    tests = [stems(camvid_at(camvid_701, "random600", part="test", seed=seed)) for seed in (0, 0, 1)]
     assert tests[0] == tests[1] != tests[2]
     assert hashlib.sha256(" ".join(tests[0]).encode()).hexdigest()[:16] == "9c365c0045bfcf7f"
 
 
 def test_blocked600_keeps_training_away_from_testing(real):
-    blocked, drawn = (CamVid(real, split, part="test") for split in ("blocked600", "random600"))
+    blocked, drawn = (camvid_at(real, split, part="test") for split in ("blocked600", "random600"))
     assert gap_seconds(blocked) == math.inf
     assert gap_seconds(drawn) <= 1 / 15
     assert {frame(item)[0] for item in blocked.source.items} == {"0006R0"}
-    assert gap_seconds(CamVid(real)) == pytest.approx(1)
+    assert gap_seconds(camvid_at(real)) == pytest.approx(1)
 
 
 def test_no_other_101_frames_are_as_far_away(real):
     """Cut the drives where frames are over 1.3 s apart: one set of the pieces holds 101 frames, the drive held out."""
-    parts = CamVid(real).source.parts.values()
+    parts = camvid_at(real).source.parts.values()
     frames = sorted(frame(pair) for pairs in parts for pair in pairs)
     pieces = [1]
     for (drive, number), (following, next_number) in pairwise(frames):
@@ -176,7 +176,7 @@ def test_real_pixels_per_class_are_those_counted_before(report, shared):
 
 @pytest.mark.parametrize("part", ["train", "val", "test"])
 def test_real_labels_are_classes_or_void(real, part):
-    dataset = CamVid(real, part=part)
+    dataset = camvid_at(real, part=part)
     values = np.unique([dataset[i][1].unique().tolist()[-1] for i in range(0, len(dataset), 40)])
     assert values.tolist() == [255]
     image, target = dataset[len(dataset) // 2]
@@ -190,17 +190,17 @@ def test_real_labels_are_classes_or_void(real, part):
 
 def test_unknown_split_and_part(camvid, camvid_701):
     with pytest.raises(ValueError, match=r"split 'random'; camvid has the splits standard, random600, .*; choose one"):
-        CamVid(camvid, "random")
+        camvid_at(camvid, "random")
     with pytest.raises(ValueError, match=r"part 'val'; split 'val101' of camvid has the parts train, test; choose one"):
-        CamVid(camvid_701, "val101", part="val")
+        camvid_at(camvid_701, "val101", part="val")
 
 
 def test_missing_folder_and_list(tmp_path, camvid):
     with pytest.raises(ValueError, match=r"no folder at .*nowhere; CamVid's root holds train.txt.*imachsr data get"):
-        CamVid(tmp_path / "nowhere")
+        camvid_at(tmp_path / "nowhere")
     (camvid / "val.txt").unlink()
     with pytest.raises(ValueError, match=r"holds test, .*; the SegNet layout has a list file val.txt in it; fetch"):
-        CamVid(camvid)
+        camvid_at(camvid)
 
 
 @pytest.mark.parametrize(("folder", "kind"), [("train", "image"), ("trainannot", "mask")])
@@ -208,7 +208,7 @@ def test_half_a_pair(camvid, folder, kind):
     (camvid / folder / "0001TP_000060.png").unlink()
     rule = rf"train.txt line 2: no {kind} at /SegNet/CamVid/{folder}/0001TP_000060.png; every image needs one mask"
     with pytest.raises(ValueError, match=rule):
-        CamVid(camvid, part="test")
+        camvid_at(camvid, part="test")
 
 
 @pytest.mark.parametrize(
@@ -223,29 +223,29 @@ def test_faulty_lists(camvid, line, words):
     with (camvid / "train.txt").open("a", encoding="latin-1") as file:
         file.write(line)
     with pytest.raises(ValueError, match=words):
-        CamVid(camvid)
+        camvid_at(camvid)
 
 
 def test_empty_list(camvid):
     (camvid / "val.txt").write_text("\n")
     with pytest.raises(ValueError, match=r"val.txt names no pairs; every image needs one mask"):
-        CamVid(camvid)
+        camvid_at(camvid)
 
 
 def test_splits_of_701_need_701(camvid):
     with pytest.raises(ValueError, match=r"5 pairs; split 'blocked600' deals out all 701 frames; fetch"):
-        CamVid(camvid, "blocked600")
+        camvid_at(camvid, "blocked600")
 
 
 def test_nameless_frame(camvid):
     with pytest.raises(ValueError, match=r"x.png: CamVid frames are named DRIVE_NUMBER; restore the name"):
-        frame(CamVid(camvid).source.items[0]._replace(name="x", inputs=(camvid / "x.png",)))
+        frame(camvid_at(camvid).source.items[0]._replace(name="x", inputs=(camvid / "x.png",)))
 
 
 def test_sizes_that_differ(camvid):
     Image.fromarray(np.zeros((18, 20), np.uint8)).save(camvid / "trainannot" / "0001TP_000060.png")
     words = r"train.0001TP_000060.png 24x18, .*annot.0001TP_000060.png 20x18; image and mask must have the same size"
-    dataset = CamVid(camvid)
+    dataset = camvid_at(camvid)
     for refused in (lambda: datasets.verify(dataset), lambda: dataset[1]):
         with pytest.raises(ValueError, match=words):
             refused()
@@ -254,7 +254,7 @@ def test_sizes_that_differ(camvid):
 def test_label_outside_the_classes(camvid):
     mask = np.arange(18 * 24, dtype=np.uint8).reshape(18, 24) % 13
     Image.fromarray(mask).save(camvid / "valannot" / "0016E5_07959.png")
-    dataset = CamVid(camvid, part="val")
+    dataset = camvid_at(camvid, part="val")
     for refused in (lambda: datasets.verify(dataset), lambda: dataset[0]):
         with pytest.raises(ValueError, match=r"0016E5_07959.png: label 12; labels are 0..10, and 11 for void"):
             refused()
@@ -263,7 +263,7 @@ def test_label_outside_the_classes(camvid):
 def test_many_strange_labels_are_told_in_short(camvid):
     Image.fromarray(np.arange(18 * 24).reshape(18, 24).astype(np.uint8)).save(camvid / "valannot" / "0016E5_07959.png")
     with pytest.raises(ValueError, match=r"label 12, 13, 14, 15 and 240 more; labels are 0..10"):
-        CamVid(camvid, part="val")[0]
+        camvid_at(camvid, part="val")[0]
 
 
 @pytest.mark.parametrize("folder", ["train", "trainannot"])
@@ -274,14 +274,14 @@ def test_damaged_pictures(camvid, folder, damage):
     with pytest.raises(
         ValueError, match=rf"{folder}.0001TP_000030.png: .*; the file must be a readable picture; fetch"
     ):
-        CamVid(camvid)[0]
+        camvid_at(camvid)[0]
     assert any(f"{path}: " in problem for problem in check(camvid).problems)
 
 
 def test_mask_in_colours(camvid):
     Image.new("RGB", (24, 18)).save(camvid / "trainannot" / "0001TP_000030.png")
     with pytest.raises(ValueError, match=r"mode RGB; it must hold class numbers \(mode L or P or I or I;16\)"):
-        datasets.verify(CamVid(camvid))
+        datasets.verify(camvid_at(camvid))
 
 
 def test_check_names_everything_at_once(camvid):
@@ -305,4 +305,4 @@ def test_errors_name_three_files_and_count_the_rest(camvid_701, tmp_path, draw_c
     for i in range(5):
         (root / "trainannot" / f"a_{i}.png").unlink()
     with pytest.raises(ValueError, match=r"line 1: .*line 2: .*line 3: [^;]*; and 2 more; every image needs one mask"):
-        CamVid(root)
+        camvid_at(root)

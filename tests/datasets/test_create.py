@@ -81,6 +81,11 @@ def test_seed_is_of_the_data(camvid_701):
         ({"size": (0, 64)}, r"size \(0, 64\); sizes are \(height, width\) in whole pixels; pass one such as"),
         ({"size": (64,)}, r"size \(64,\); sizes are \(height, width\)"),
         ({"size": (60.0, 80)}, r"size \(60.0, 80\); sizes are \(height, width\)"),
+        ({"augment": True, "crop": (0, 4)}, r"crop \(0, 4\); sizes are \(height, width\) in whole pixels"),
+        ({"crop": (8, 8)}, r"crop=\(8, 8\) without augment=True; crops are cut by augmentation; set augment, or leave"),
+        ({"classes": 19}, r"classes=19 for streets; it has 11; choose that, or leave it out"),
+        ({"inputs": "hha"}, r"inputs='hha' for streets; it has 'rgb'; choose that, or leave it out"),
+        ({"name": "nyudv2"}, r"nyudv2 without root; it reads files; say where they are"),
         ({"augment": True, "augment_seed": -1}, r"augmentation seed -1; seeds are whole numbers from 0 up"),
     ],
 )
@@ -98,7 +103,7 @@ def test_verify_reads_the_masks_before_the_first_step(camvid):
 
 def test_only_files_are_checked(camvid):
     assert datasets.check("camvid", camvid, progress=False).counts == {"train": 3, "val": 1, "test": 1}
-    with pytest.raises(ValueError, match="dataset 'streets'; those with files are camvid, cityscapes, .*; choose one"):
+    with pytest.raises(ValueError, match=r"dataset 'streets'; those with files are camvid, cityscapes, .*; choose one"):
         datasets.check("streets", camvid)
 
 

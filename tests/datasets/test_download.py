@@ -10,8 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 from PIL import Image
 
-from imachsr import cli
-from imachsr import datasets
+from imachsr import cli, datasets
 from imachsr.datasets import camvid as public_copy
 from imachsr.datasets import download
 from imachsr.datasets.download import get

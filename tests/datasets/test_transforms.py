@@ -191,3 +191,43 @@ def test_scales_and_flips_are_all_used():
 def test_negative_seed():
     with pytest.raises(ValueError, match="augmentation seed -1; seeds are whole numbers from 0 up; choose one"):
         Augment(seed=-1)
+
+
+# crops
+
+
+def test_a_crop_smaller_than_the_size_keeps_the_scale():
+    """Scale 1 is the whole picture at `size`; the crop is a window of it."""
+    picture = coded(60, 80)
+    whole = Plain((120, 160))(*picture)
+    image, target = Augment((120, 160), scale=(1, 1), flip=0, colour=0, crop=(40, 50))(*picture, 0, 3)
+    assert (image.shape, target.shape) == ((3, 40, 50), (40, 50))
+    places = [
+        (top, left)
+        for top in range(81)
+        for left in range(111)
+        if torch.equal(whole[1][top : top + 40, left : left + 50], target)
+    ]
+    assert any(torch.equal(whole[0][:, top : top + 40, left : left + 50], image) for top, left in places)
+
+
+def test_crops_are_cut_from_everywhere():
+    ramp = np.arange(60, dtype=np.uint8)[:, None].repeat(80, 1)
+    picture = ramp[..., None].repeat(3, 2), ramp
+    tops = [Augment(scale=(1, 1), colour=0, crop=(20, 20))(*picture, 0, i)[1].min().item() for i in range(100)]
+    assert min(tops) < 4
+    assert max(tops) > 36
+
+
+def test_a_crop_without_labels_is_harmless():
+    from imachsr.losses import cross_entropy, mutual_information
+
+    mask = np.full((40, 56), 255, np.uint8)
+    images, targets = Augment((24, 32))(np.zeros((40, 56, 3), np.uint8), mask)
+    assert (targets == 255).all()
+    logits = images[None, :1].expand(1, 5, -1, -1).clone().requires_grad_()
+    for loss in (cross_entropy, mutual_information):
+        value = loss(logits, targets[None])
+        value.backward()
+        assert value == 0
+        assert logits.grad.abs().max() == 0
