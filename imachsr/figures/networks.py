@@ -1,0 +1,137 @@
+"""Networks side by side, built without memory or arithmetic: what they cost and how their maps shrink and grow."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from inspect import signature
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+
+from ..objective import logits_of
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+    from ..points import Point
+
+
+def on_meta(
+    name: str, *, classes: int = 19, size: tuple[int, int] = (512, 1024)
+) -> tuple[nn.Module, tuple[Tensor, ...]]:
+    """A network of `models.create` without weights, and zeros of its inputs (1, 3, H, W), all on the meta device."""
+    from .. import models
+
+    with torch.device("meta"):
+        network = models.create(name, classes)
+        asked = [p for p in signature(network.forward).parameters.values() if p.default is p.empty]
+        return network, tuple(torch.zeros(1, 3, *size) for _ in asked)
+
+
+def network_table(names: Sequence[str], *, classes: int = 19, size: tuple[int, int] = (512, 1024)) -> pd.DataFrame:
+    """One row per network: inputs, parameters, operations for one image, image pixels per logit.
+
+    Operations are those of convolutions and matrix products in the forward pass; a multiplication and an addition count
+    two. Nothing else is counted, as in the papers that introduced these networks.
+
+    Args:
+        names: of `models.REGISTRY`.
+        classes: K of the heads.
+        size: (H, W) of the image.
+
+    Returns:
+        Indexed by name, ordered by operations: `inputs`, `parameters`, `operations`, `stride`.
+    """
+    import pandas as pd
+    from torch.utils.flop_counter import FlopCounterMode
+
+    rows = []
+    for name in names:
+        network, inputs = on_meta(name, classes=classes, size=size)
+        with FlopCounterMode(display=False) as counter, torch.no_grad():
+            logits = logits_of(network.eval()(*inputs))
+        rows.append(
+            {"network": name, "inputs": len(inputs), "parameters": sum(p.numel() for p in network.parameters()),
+             "operations": counter.get_total_flops(), "stride": size[0] // logits.shape[-2]}
+        )  # fmt: skip
+    return pd.DataFrame(rows).set_index("network").sort_values("operations")
+
+
+def families(names: Sequence[str]) -> dict[str, list[str]]:
+    """Networks by family, the word before the first underscore; a head of its own (`_ocr`) makes no family."""
+    found: dict[str, list[str]] = {}
+    for name in names:
+        found.setdefault(name.split("_")[0], []).append(name)
+    return found
+
+
+def cost_chart(table: pd.DataFrame) -> Figure:
+    """Parameters against operations, both on logarithmic axes, every network by its name."""
+    import matplotlib.pyplot as plt
+    import seaborn as sns
+
+    figure, axis = plt.subplots(figsize=(10, 5), layout="constrained")
+    groups = families(list(table.index))
+    for color, (family, names) in zip(sns.color_palette("colorblind", len(groups)), groups.items(), strict=True):
+        rows = table.loc[names]
+        axis.scatter(rows["operations"] / 1e9, rows["parameters"] / 1e6, s=45, color=color, label=family)
+        for name, row in rows.iterrows():
+            axis.annotate(
+                str(name).removeprefix(f"{family}_"), (row["operations"] / 1e9, row["parameters"] / 1e6),
+                xytext=(6, -3), textcoords="offset points", fontsize=8,
+            )  # fmt: skip
+    axis.set(xscale="log", yscale="log", xlabel="operations for one image (10⁹)", ylabel="parameters (10⁶)")
+    axis.margins(x=0.12, y=0.1)
+    axis.legend(frameon=False, fontsize=9)
+    sns.despine(figure)
+    return figure
+
+
+def resolutions(points: Mapping[str, Sequence[Point]], *, rows: int) -> Figure:
+    """One panel per network, from input to output: at which share of the image's rows each point works.
+
+    Args:
+        points: name -> points, from `find_points`.
+        rows: H of the image they were found on.
+
+    Raises:
+        ValueError: no networks.
+    """
+    import matplotlib.pyplot as plt
+    import seaborn as sns
+
+    if not points:
+        raise ValueError("got no networks; a picture needs some; pass name -> points, from find_points")
+    figure, axes = plt.subplots(
+        len(points), 1, figsize=(10, 1.35 * len(points) + 0.5), sharex=True, sharey=True, squeeze=False,
+        layout="constrained",
+    )  # fmt: skip
+    for axis, color, (name, found) in zip(
+        axes[:, 0], sns.color_palette("colorblind", len(points)), points.items(), strict=True
+    ):
+        maps = [point for point in found if point.size[0] > 1 and point.size[1] > 1]
+        axis.scatter([100 * p.depth for p in maps], [rows / p.size[0] for p in maps], s=7, color=color, alpha=0.5)
+        blocks = [point for point in maps if point.block >= 0]
+        axis.plot([100 * p.depth for p in blocks], [rows / p.size[0] for p in blocks], "o-", color=color, markersize=5,
+                  linewidth=0.8)  # fmt: skip
+        axis.set_title(name, fontsize=9, loc="left", pad=2)
+        axis.grid(axis="y", color="0.92")
+    axes[0, 0].set_yscale("log", base=2)
+    ticks = [2**power for power in range(7)]
+    axes[0, 0].set_yticks(ticks, [f"1/{tick}" for tick in ticks], fontsize=7)
+    axes[0, 0].set_ylim(90, 0.8)  # full resolution on top
+    axes[-1, 0].set_xlabel("depth: share of the operations done (%)")
+    sns.despine(figure)
+    return figure
+
+
+def resolutions_alt(points: Mapping[str, Sequence[Point]], *, rows: int) -> str:
+    """The same in words: per network the scales of its block ends in order, runs of equal ones once."""
+    texts = []
+    for name, found in points.items():
+        scales = [round(rows / point.size[0]) for point in found if point.block >= 0]
+        course = [scale for i, scale in enumerate(scales) if i == 0 or scale != scales[i - 1]]
+        texts.append(f"{name}: 1/" + ", 1/".join(map(str, course)))
+    return "Per network, the scale of its maps over depth. Block ends in order: " + "; ".join(texts) + "."
