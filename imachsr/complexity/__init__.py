@@ -10,7 +10,7 @@ from .budget import Offer, Prices, affordable, calibrate, offers
 from .cost import Cost, cost
 from .fits import Line, line
 from .inference import Inference, inference
-from .measure import kept_bytes, peak_bytes, products, race, seconds
+from .measure import Seconds, kept_bytes, peak_bytes, products, race, seconds
 from .network import Counted, Layer, count
 from .papers import Quantity, corrected_space, corrected_time, stated_space, stated_time
 from .table import amount, text_table
@@ -26,6 +26,7 @@ __all__ = [
     "Offer",
     "Prices",
     "Quantity",
+    "Seconds",
     "Term",
     "affordable",
     "amount",

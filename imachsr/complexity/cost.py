@@ -156,7 +156,7 @@ def _scheme(scheme: str | Scheme) -> Scheme:
 
 def _classes_at(scheme: Scheme, points: Sequence[Point], classes: int) -> list[int]:
     """K at each point: its clusters where classes are merged (HS3)."""
-    clusters = getattr(scheme, "clusters", None)
+    clusters = scheme.clusters
     if clusters is None:
         return [classes] * len(points)
     if len(clusters) != len(points):

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -87,19 +87,31 @@ def _overcounted(args: Any) -> int:
     return right * (groups - 1)
 
 
-def seconds(run: Callable[[], Any], device: str = "cpu") -> float:
-    """Wall-clock of one run; a GPU is waited for before and after."""
-    started = waited(device)
+class Seconds(NamedTuple):
+    """How long one run took.
+
+    Args:
+        wall: by the clock.
+        processor: of all cores together, in this process; a busy neighbour stretches it far less.
+    """
+
+    wall: float
+    processor: float
+
+
+def seconds(run: Callable[[], Any], device: str = "cpu") -> Seconds:
+    """Of one run; a GPU is waited for before and after."""
+    started, worked = waited(device), time.process_time()
     run()
-    return waited(device) - started
+    return Seconds(waited(device) - started, time.process_time() - worked)
 
 
-def race(runs: Mapping[str, Callable[[], Any]], rounds: int, device: str = "cpu") -> dict[str, list[float]]:
+def race(runs: Mapping[str, Callable[[], Any]], rounds: int, device: str = "cpu") -> dict[str, list[Seconds]]:
     """Seconds of every run in every round: turn by turn, so that a busy neighbour hits all alike.
 
     Every second round goes backwards, so that none always follows the same one; one round to warm up is not counted.
     """
-    times: dict[str, list[float]] = {name: [] for name in runs}
+    times: dict[str, list[Seconds]] = {name: [] for name in runs}
     for run in runs.values():
         run()
     for turn in range(rounds):

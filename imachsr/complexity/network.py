@@ -223,7 +223,7 @@ def storages_kept(kept: dict[int, int], but: Any = ()) -> Iterator[None]:
         held.append(storage)
         if storage._cdata not in own:
             kept[storage._cdata] = storage.nbytes()
-        return tensor
+        return tensor.detach()  # a result that its own node keeps would otherwise never be freed
 
     with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
         yield

@@ -1,5 +1,6 @@
 """Prices, offers, and what a budget allows; lines; what is left at inference."""
 
+import weakref
 from copy import deepcopy
 
 import pytest
@@ -101,6 +102,19 @@ def test_kept_bytes_count_each_storage_once():
     assert complexity.kept_bytes(lambda: x.exp() + x * weight) == 16 + 32
     assert complexity.kept_bytes(lambda: x.exp() + x * weight, but=[weight]) == 32
     assert complexity.kept_bytes(lambda: x[:2] * x[2:]) == 16, "two views of one storage"
+
+
+def test_counting_what_is_kept_keeps_nothing():
+    """A node that keeps its own result must not keep itself alive through the hook."""
+    x, results = torch.ones(4, requires_grad=True), []
+
+    def forward():
+        result = x.exp()
+        results.append(weakref.ref(result))
+        return result
+
+    complexity.kept_bytes(forward)
+    assert results[0]() is None
 
 
 def test_line_agrees_with_scipy():
