@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 import time
 from dataclasses import fields
 from pathlib import Path
@@ -14,6 +15,7 @@ from .arguments import size, verb_parser
 def add(verbs: argparse._SubParsersAction) -> None:
     from ..experiment import TIERS, Settings, ledger_folder
     from ..objective.scheme import SCHEDULES, SCHEMES, WEIGHTINGS
+    from ..training import DTYPES, LEARNING_RATES
 
     parser = verb_parser(
         verbs,
@@ -55,19 +57,28 @@ def add(verbs: argparse._SubParsersAction) -> None:
     parser.add_argument("--batch-size", type=int, help=f"(default: {defaults['batch_size']})")
     parser.add_argument("--learning-rate", type=float, help=f"(default: {defaults['learning_rate']})")
     parser.add_argument("--weight-decay", type=float, help=f"(default: {defaults['weight_decay']})")
-    parser.add_argument("--schedule", choices=["constant", "poly"], help=f"(default: {defaults['schedule']})")
+    parser.add_argument("--schedule", choices=[*LEARNING_RATES], help=f"(default: {defaults['schedule']})")
+    parser.add_argument("--warmup", type=int, metavar="STEPS", help="rise of the learning rate (default: 0)")
+    parser.add_argument("--clip-norm", type=float, help="the longest a gradient may be (default: no limit)")
+    parser.add_argument("--accumulate", type=int, metavar="PARTS", help="cut batches into parts, to save memory")
+    parser.add_argument("--precision", choices=[*DTYPES], help=f"(default: {defaults['precision']})")
+    parser.add_argument("--ema", type=float, help="average the weights; what stays in each step, such as 0.999")
+    parser.add_argument("--compile", action="store_true", default=None, help="run the step through torch.compile")
     parser.add_argument("--memory-format", choices=["auto", "contiguous", "channels_last"], help="(default: auto)")
     parser.add_argument("--evaluate-every", type=int, metavar="EPOCHS", help="0: only after the last (default: 1)")
     parser.add_argument("--seed", type=int, help=f"(default: {defaults['seed']})")
     parser.add_argument("--workers", type=int, help="processes that load data (default: 0)")
     parser.add_argument("--ledger", default=ledger_folder(), type=Path, help="folder of results (default: data/ledger)")
     parser.add_argument("--again", action="store_true", help="run even if the ledger has the answer")
+    parser.add_argument("--no-weights", action="store_true", help="do not keep the network's weights for `export`")
+    parser.add_argument("--processes", type=int, help="how many train together; start them with torchrun")
     parser.add_argument("--protocol", default="dataset", choices=[*PROTOCOLS], help="(default: dataset)")
     parser.set_defaults(action=_run)
 
 
-def _run(given: argparse.Namespace) -> None:
+def _run(given: argparse.Namespace) -> int | None:
     from ..experiment import Settings, run
+    from ..training import Stopped
 
     changes = {
         entry.name: getattr(given, entry.name)
@@ -76,8 +87,15 @@ def _run(given: argparse.Namespace) -> None:
     }
     settings = Settings.at(given.tier, **changes) if given.tier else Settings(**changes)
     started = time.time()
-    result = run(settings, ledger=given.ledger, again=given.again)
+    try:
+        result = run(
+            settings, ledger=given.ledger, again=given.again, keep=not given.no_weights, processes=given.processes
+        )
+    except Stopped as stopped:
+        print(f"\nimachsr run: {stopped}", file=sys.stderr)
+        return stopped.status
     path = given.ledger / f"{result.key}.json"
     print(result.table(given.protocol))
     answered = path.stat().st_mtime < started
     print(f"answered from {path}; --again runs it anew" if answered else f"filed as {path}")
+    return None

@@ -8,10 +8,21 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from ..objective import SCHEDULES, SCHEMES, WEIGHTINGS
+from ..training import DTYPES, LEARNING_RATES
 
 NUMERICS = 1  # raise it when the same settings would give other numbers; old results then no longer answer
 # fields younger than the first results: they enter the key only where they depart from how it was before
-LATER = {"weighting": "fixed", "weight_schedule": "constant"}
+LATER: dict[str, Any] = {
+    "weighting": "fixed",
+    "weight_schedule": "constant",
+    "warmup": 0,
+    "clip_norm": None,
+    "accumulate": 1,
+    "precision": "fp32",
+    "ema": None,
+    "compile": False,
+}
+OF_POINTS = ("points", "near", "distance", "alpha", "lambda_", "divide", "weighting", "weight_schedule")
 
 # Defaults per tier: where it runs, on what, within which time. A tier fixes cost, never a conclusion.
 TIERS: dict[str, dict[str, Any]] = {
@@ -23,13 +34,17 @@ TIERS: dict[str, dict[str, Any]] = {
 
 CHOICES: dict[str, tuple[str, ...]] = {
     "memory_format": ("auto", "contiguous", "channels_last"),
-    "schedule": ("poly", "constant"),
+    "schedule": tuple(LEARNING_RATES),
+    "precision": tuple(DTYPES),
     "near": ("spread", "input", "center", "output"),
     "weighting": WEIGHTINGS,
     "weight_schedule": tuple(SCHEDULES),
     "tier": (*TIERS, "custom"),
 }
-LEAST = {"points": 1, "distance": 1, "length": 1, "epochs": 1, "batch_size": 1, "evaluate_every": 0, "workers": 0}
+LEAST = {
+    "points": 1, "distance": 1, "length": 1, "epochs": 1, "batch_size": 1, "evaluate_every": 0, "workers": 0,
+    "warmup": 0, "accumulate": 1,
+}  # fmt: skip
 
 
 def _defaults(tier: str, data: str) -> dict[str, Any]:
@@ -66,6 +81,12 @@ class Settings:
     learning_rate: float = 3e-4  # iMacSR Table III
     weight_decay: float = 1e-4  # iMacSR Table III
     schedule: str = "poly"
+    warmup: int = 0  # steps over which the learning rate rises
+    clip_norm: float | None = None  # the longest a gradient may be
+    accumulate: int = 1  # parts of a batch, computed one after the other
+    precision: str = "fp32"  # or bf16, fp16
+    ema: float | None = None  # what the average of the weights keeps in each step, such as 0.999
+    compile: bool = False
     memory_format: str = "auto"  # measured at the start and recorded
     evaluate_every: int = 1  # epochs; 0: only after the last
     seed: int = 0
@@ -123,7 +144,7 @@ class Settings:
             if chosen[name] == before:
                 del chosen[name]
         if not SCHEMES[self.scheme].uses_points:
-            for name in ("points", "near", "distance", "alpha", "lambda_", "divide", *LATER):
+            for name in OF_POINTS:
                 chosen.pop(name, None)
         return chosen
 

@@ -2,37 +2,105 @@
 
 from __future__ import annotations
 
+import io
+import shutil
 import time
-from dataclasses import asdict
+from contextlib import nullcontext
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
 
+from .. import datasets
 from ..objective import Supervised, scheme
 from ..points import Point, choose_points, find_points
-from .ledger import Result, ledger_folder
+from .alone import alone
+from .ledger import Result, ledger_folder, write_atomically
 from .provenance import provenance
 from .settings import NUMERICS, Settings
 
 
 def run(
-    settings: Settings, *, ledger: str | Path | None = None, again: bool = False, progress: bool | None = None
+    settings: Settings,
+    *,
+    ledger: str | Path | None = None,
+    again: bool = False,
+    keep: bool = False,
+    processes: int | None = None,
+    progress: bool | None = None,
 ) -> Result:
     """Train and score one setting, or answer from the ledger where it was run before.
+
+    Stopped or killed in between, the same call goes on where it was: checkpoints lie in the ledger, under
+    `checkpoints/KEY`, until the Result is filed. What happened in each step is in `runs/KEY`.
 
     Args:
         settings: what to run.
         ledger: folder the Result is filed in; by default `ledger_folder()`.
         again: run even if the ledger has the answer.
+        keep: keep the trained network's weights in `weights/KEY.pt`, for `imachsr export`.
+        processes: how many train together, see `fit`.
         progress: bars; by default where output is a terminal.
 
     Raises:
         ValueError: bad data or settings, before the first step.
+        Stopped: asked to stop; run the same again to go on.
     """
-    from .. import datasets
+    from ..training.ranks import Ranks
 
+    ranks = Ranks(processes)
+    train, test = data_of(settings)
+    fingerprint = f"{train.fingerprint} {test.fingerprint}"
+    places = Places(Path(ledger or ledger_folder()), settings.key(fingerprint))
+    if places.result.is_file() and not again:
+        return Result.read(places.result)
+    datasets.verify(train)
+    datasets.verify(test)
+    trainee = build(settings, len(train.classes), tuple(train[0][0].shape[-2:]))
+    with alone(places.lock) if ranks.first else nullcontext():
+        if not ranks.told(places.result.is_file() and not again):  # else another process was faster
+            result = _train_and_score(settings, places, train, test, trainee, keep and ranks.first, progress)
+            result.provenance["fingerprint"] = fingerprint
+            if ranks.first:
+                result.write(places.ledger)
+        ranks.gather(None)  # the others read when it is written
+        if ranks.first:
+            shutil.rmtree(places.checkpoints, ignore_errors=True)
+    return Result.read(places.result)
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where a run's files lie in a ledger."""
+
+    ledger: Path
+    key: str
+
+    @property
+    def result(self) -> Path:
+        return self.ledger / f"{self.key}.json"
+
+    @property
+    def checkpoints(self) -> Path:
+        return self.ledger / "checkpoints" / self.key
+
+    @property
+    def lock(self) -> Path:
+        return self.ledger / "checkpoints" / f"{self.key}.lock"
+
+    @property
+    def records(self) -> Path:
+        return self.ledger / "runs" / self.key
+
+    @property
+    def weights(self) -> Path:
+        return self.ledger / "weights" / f"{self.key}.pt"
+
+
+def data_of(settings: Settings) -> tuple[Any, Any]:
+    """The settings' training and test data."""
     train, test = (
         datasets.create(
             settings.data,
@@ -46,17 +114,7 @@ def run(
         )
         for part in ("train", "test")
     )
-    fingerprint = f"{train.fingerprint} {test.fingerprint}"
-    key = settings.key(fingerprint)
-    ledger = Path(ledger or ledger_folder())
-    path = ledger / f"{key}.json"
-    if path.is_file() and not again:
-        return Result.read(path)
-    datasets.verify(train)
-    datasets.verify(test)
-    result = _train_and_score(settings, key, train, test, progress)
-    result.provenance["fingerprint"] = fingerprint
-    return Result.read(result.write(ledger))
+    return train, test
 
 
 def build(settings: Settings, classes: int, size: tuple[int, int]) -> Supervised:
@@ -80,19 +138,24 @@ def build(settings: Settings, classes: int, size: tuple[int, int]) -> Supervised
     return Supervised(network, points, chosen_scheme, classes=classes)
 
 
-def _train_and_score(settings: Settings, key: str, train: Any, test: Any, progress: bool | None) -> Result:
-    from ..metrics import PROTOCOLS
-    from ..training import adam, batches, evaluate, fit
+def _train_and_score(
+    settings: Settings, places: Places, train: Any, test: Any, trainee: Supervised, keep: bool, progress: bool | None
+) -> Result:
+    from ..metrics import PROTOCOLS, Confusion
+    from ..training import adam, batches, evaluate, fit, layout_of
 
     started = time.perf_counter()
     classes = len(train.classes)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    trainee = build(settings, classes, tuple(train[0][0].shape[-2:])).to(device)
+    trainee = trainee.to(device)
     train_loader = batches(train, settings.batch_size, seed=settings.seed, workers=settings.workers)
     test_loader = batches(test, settings.batch_size, shuffle=False, workers=settings.workers)
-    layout = _choose_layout(settings, trainee, train)
+
+    last: list[Confusion] = []
 
     def score(network: nn.Module, epoch: int) -> dict[str, Any]:
+        if epoch == settings.epochs:
+            last.append(evaluate(network, test_loader, classes=classes, progress=progress))
         if settings.evaluate_every and epoch % settings.evaluate_every == 0 and epoch < settings.epochs:
             return evaluate(network, test_loader, classes=classes, progress=progress).scores()
         return {}
@@ -103,18 +166,30 @@ def _train_and_score(settings: Settings, key: str, train: Any, test: Any, progre
         epochs=settings.epochs,
         optimizer=adam(trainee, learning_rate=settings.learning_rate, weight_decay=settings.weight_decay),
         schedule=settings.schedule,
+        warmup=settings.warmup,
+        clip_norm=settings.clip_norm,
+        accumulate=settings.accumulate,
+        precision=settings.precision,
+        ema=settings.ema,
+        memory_format=settings.memory_format,
+        compile=settings.compile,
         evaluation=score,
+        checkpoints=places.checkpoints,
+        log=places.records,
         progress=progress,
         label=f"{settings.scheme} {settings.data} seed {settings.seed}",
     )
     weights, skipped = trainee.weights.now(), dict(trainee.skipped)
+    layout = layout_of(trainee)
     network = trainee.release()
-    confusion = evaluate(network, test_loader, classes=classes, progress=progress)
+    confusion = last[0] if last else evaluate(network, test_loader, classes=classes, progress=progress)
+    if keep:
+        _keep(network, places.weights)
     scores = {protocol: confusion.scores(protocol) for protocol in PROTOCOLS}
     curve = [epoch.as_dict() for epoch in history]
     curve[-1]["scores"] = scores["dataset"]
     return Result(
-        key=key,
+        key=places.key,
         settings={name: value for name, value in asdict(settings).items() if name != "root"},
         classes=tuple(train.classes),
         points=tuple(point.name for point in trainee.points),
@@ -135,15 +210,7 @@ def _train_and_score(settings: Settings, key: str, train: Any, test: Any, progre
     )
 
 
-def _choose_layout(settings: Settings, trainee: Supervised, train: Any) -> str:
-    """Put the trainee into the memory format of the settings, measured where it is "auto"."""
-    from ..training import fastest_memory_format
-
-    layouts = {"contiguous": torch.contiguous_format, "channels_last": torch.channels_last}
-    layout = settings.memory_format
-    if layout == "auto":
-        images, targets = zip(*(train[(0, i)] for i in range(settings.batch_size)), strict=True)
-        fastest = fastest_memory_format(trainee, torch.stack(images), torch.stack(targets))
-        layout = next(name for name, value in layouts.items() if value == fastest)
-    trainee.to(memory_format=layouts[layout])
-    return layout
+def _keep(network: nn.Module, path: Path) -> None:
+    buffer = io.BytesIO()
+    torch.save({name: value.cpu() for name, value in network.state_dict().items()}, buffer)
+    write_atomically(path, buffer.getvalue())

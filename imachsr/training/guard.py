@@ -106,7 +106,7 @@ def culprits(trainee: Supervised, parts: Sequence[Part]) -> list[str]:
     weights.measuring = False
     for name in [name for name in weights.base if weights.counts(name)]:
         with weights.only(name):
-            totals = (trainee.forward(*part).total for part in parts)  # not the compiled step
+            totals = (trainee.forward(*part).total for part in parts)  # in full precision, not compiled
             gradients = [g for total in totals for g in torch.autograd.grad(total, parameters, allow_unused=True)]
         if any(g is not None and not g.isfinite().all() for g in gradients):
             found.append(name)

@@ -86,7 +86,8 @@ def fit(
             for images, targets in run.batches():
                 optimizer.zero_grad(set_to_none=True)
                 for part in run.parts(images, targets):
-                    losses = module(*part)  # forward pass and loss computation
+                    with run.autocast():
+                        losses = module(*part)  # forward pass and loss computation
                     run.scaled(losses).backward()  # back propagation
                 run.update()  # parameter update
             run.close_epoch(evaluation)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import torch
@@ -85,9 +85,10 @@ class Ranks:
         with synchronized(trainee.network) if on_gpu else nullcontext():
             yield nn.parallel.DistributedDataParallel(trainee, device_ids=[self.device] if on_gpu else None)
 
-    def silent(self, module: nn.Module, last: bool) -> AbstractContextManager:
-        """Gradients meet after the last part of a batch only."""
-        return nullcontext() if last or self.count == 1 else module.no_sync()  # type: ignore[operator]
+    def meet(self, module: nn.Module, now: bool) -> None:
+        """Whether gradients are averaged after the coming backward pass: only after the last part of a batch."""
+        if self.count > 1:
+            vars(module)["require_backward_grad_sync"] = now  # what DDP's own no_sync() sets
 
 
 def _initialized() -> bool:

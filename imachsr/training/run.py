@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +59,7 @@ class Run:
         self._check(checkpoints)
         self.steps, self.label = epochs * len(loader), label
         self.progress = progress if ranks.first else False
+        self.bar: Any = None
         if ranks.device is not None:
             trainee.to(ranks.device)
         self.device = next(trainee.parameters()).device
@@ -116,6 +117,8 @@ class Run:
             try:
                 yield module
             finally:
+                if self.bar is not None:
+                    self.bar.close()
                 self.trainee._compiled_call_impl = None
         self.state.average.keep()
 
@@ -129,8 +132,8 @@ class Run:
             sampler.set_epoch(state.epoch)
         self.clock = time.perf_counter()
         title = f"{self.label} epoch {state.epoch + 1}/{self.epochs}"
-        with progress_bar(self.loader, title, self.progress, done=state.step) as bar:
-            for images, targets in bar:
+        with progress_bar(self.loader, title, self.progress, done=state.step) as self.bar:
+            for images, targets in self.bar:
                 self.keeper.pause(state, self.log)
                 check_batch(images, targets, self.trainee, self._sample)
                 self.trainee.progress = state.taken / self.steps
@@ -138,7 +141,7 @@ class Run:
                     self.trainee.compile(**({} if self.compile is True else {"backend": self.compile}))
                 self.terms: dict[str, float] = {}
                 yield tuple(images) if isinstance(images, list) else images, targets
-                show(bar, self.terms, state.tally, self.steps - state.taken)
+                show(self.bar, self.terms, state.tally, self.steps - state.taken)
 
     def _sample(self, place: int) -> str:
         return origin(self.loader, self.state.epoch, self.state.step, place)
@@ -153,8 +156,12 @@ class Run:
         else:
             self.pieces = [*self._pieces(images, targets, self.ranks.sum(whole).cpu())]
         for place, piece in enumerate(self.pieces):
-            with self.ranks.silent(self.module, last=place == len(self.pieces) - 1), self.state.precision.autocast():
-                yield piece
+            self.ranks.meet(self.module, place == len(self.pieces) - 1)
+            yield piece
+
+    def autocast(self) -> AbstractContextManager:
+        """Around the forward pass: the precision asked for."""
+        return self.state.precision.autocast()
 
     def _pieces(self, images: Any, targets: Tensor, whole: Tensor) -> Iterator[Part]:
         inputs = images if isinstance(images, tuple) else (images,)

@@ -1,0 +1,70 @@
+"""A filed run's network for use elsewhere: its weights, and a program that needs none of this package."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import torch
+
+from .. import models
+from .ledger import Result
+from .study import Places
+
+CLOSE = 1e-4  # of the largest logit: what another order of summing may change
+
+
+def export(key: str, ledger: Path, out: Path) -> list[str]:
+    """Write `KEY.pt` (a state_dict) and `KEY.pt2` (a torch.export program), and compare their outputs.
+
+    Args:
+        key: the beginning of a run's key.
+        ledger: where the run was filed, with its weights kept.
+        out: folder for the two files.
+
+    Returns:
+        What was written, line by line.
+
+    Raises:
+        ValueError: no such run, or its weights were not kept.
+        RuntimeError: the program gives other outputs than the network.
+    """
+    matches = sorted(Path(ledger).glob(f"{key}*.json"))
+    if len(matches) != 1:
+        raise ValueError(
+            f"got key {key!r}, which {len(matches)} results in {ledger} begin with; it must name exactly one; "
+            "see `imachsr results` for the keys"
+        )
+    result = Result.read(matches[0])
+    kept = Places(Path(ledger), result.key).weights
+    if not kept.is_file():
+        raise ValueError(
+            f"got run {result.key}, whose weights are not at {kept}; they are kept by `imachsr run`, not by notebooks; "
+            "run its settings with --again"
+        )
+    network = models.create(result.settings["model"], len(result.classes)).eval()
+    network.load_state_dict(torch.load(kept, map_location="cpu", weights_only=True))
+    out.mkdir(parents=True, exist_ok=True)
+    weights, program = out / f"{result.key}.pt", out / f"{result.key}.pt2"
+    shutil.copyfile(kept, weights)
+    images = torch.randn(2, 3, *(result.settings["size"] or (360, 480)), generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        exported = torch.export.export(network, (images,))
+    torch.export.save(exported, program)
+    difference = _difference(network, program, images)
+    if not difference <= CLOSE:
+        program.unlink()
+        raise RuntimeError(
+            f"got outputs that differ by {difference:.2g} of the largest logit; the program must compute what the "
+            f"network does, to {CLOSE:g}; use the state_dict {weights}, and report this network"
+        )
+    return [
+        f"{weights}  state_dict of {result.settings['model']} with {len(result.classes)} classes",
+        f"{program}  program for images {tuple(images.shape)}; outputs differ by {difference:.2g} of the largest logit",
+    ]
+
+
+def _difference(network: torch.nn.Module, program: Path, images: torch.Tensor) -> float:
+    with torch.no_grad():
+        want, got = network(images), torch.export.load(program).module()(images)
+    return float((want - got).abs().max() / want.abs().max())
