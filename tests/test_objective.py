@@ -258,6 +258,22 @@ def test_networks_that_return_more_than_a_tensor_train_alike(wrap):
     assert torch.equal(total, supervised()(IMAGES, TARGETS).total)
 
 
+def test_a_networks_own_auxiliary_logits_are_trained_with_it():
+    def twice(logits):
+        return {"out": logits, "aux": logits * 2}
+
+    plain, own = supervised("deep_supervision"), supervised("deep_supervision", Small(twice))
+    losses = own(IMAGES, TARGETS)
+    torch.testing.assert_close(losses.terms["auxiliary"], imachsr.losses.cross_entropy(losses.logits * 2, TARGETS))
+    torch.testing.assert_close(losses.total, plain(IMAGES, TARGETS).total + 0.4 * losses.terms["auxiliary"])
+    assert own.weights.now()["auxiliary"] == 0.4
+    assert "auxiliary" not in plain.weights.now()
+    heavier = Small(twice)
+    heavier.auxiliary_weight = 0.7
+    heavier = supervised("deep_supervision", heavier)
+    torch.testing.assert_close(heavier(IMAGES, TARGETS).total - losses.total, 0.3 * losses.terms["auxiliary"])
+
+
 # --- given back, copied, saved ---------------------------------------------------------------------------------------
 
 

@@ -20,6 +20,7 @@ from .scheme import Loss, Scheme
 from .shares import Shares
 from .weights import Term, Weights
 
+AUXILIARY = 0.4  # weight of a network's own auxiliary logits (PSPNet, OCR), where it has no `auxiliary_weight`
 PATIENCE = 50  # steps in a row a point may be skipped; at a chance of 1/2 this happens once in 10^15
 
 
@@ -28,8 +29,9 @@ class Losses(NamedTuple):
 
     Attributes:
         total: L_T, a scalar to call backward() on.
-        terms: name of each term ("output", "POINT/supervision", "POINT/regularizer") -> its value before weighting,
-            times its share where the batch is a part of one; a point that was skipped in this step has none.
+        terms: name of each term ("output", "POINT/supervision", "POINT/regularizer", and "auxiliary" where the network
+            returns second logits of its own) -> its value before weighting, times its share where the batch is a part
+            of one; a point that was skipped in this step has none.
         logits: the network's own logits (B, K, h, w), detached.
     """
 
@@ -111,8 +113,12 @@ class Supervised(nn.Module):
             shares: where this batch is a part of a larger one, what it holds of it: the parts' totals then add up.
         """
         inputs = images if isinstance(images, tuple) else (images,)
-        logits = logits_of(self.network(*inputs))
+        output = self.network(*inputs)
+        logits = logits_of(output)
         terms = {"output": self.weights.ask("output", self._output, logits, targets, shares=shares)}
+        if (auxiliary := auxiliary_of(output)) is not None:
+            self.weights.base.setdefault("auxiliary", getattr(self.network, "auxiliary_weight", AUXILIARY))
+            terms["auxiliary"] = self.weights.ask("auxiliary", self._output, auxiliary, targets, shares=shares)
         covered = self.targets_covered(inputs[0], targets)
         for m, features in enumerate(self.capture.read(skipped=self.training)):
             if features is None:
@@ -234,6 +240,12 @@ def _given(loss: Loss, ignore_index: int) -> Loss:
     if "ignore_index" in getattr(loss, "keywords", {}):  # bound by hand already
         return loss
     return partial(loss, ignore_index=ignore_index) if "ignore_index" in known else loss
+
+
+def auxiliary_of(output: Any) -> Tensor | None:
+    """A network's own second prediction, `aux` of a dict or object: part of how it is trained, whatever the scheme."""
+    found = output.get("aux") if isinstance(output, dict) else getattr(output, "aux", None)
+    return found if isinstance(found, Tensor) else None
 
 
 def logits_of(output: Any) -> Tensor:

@@ -15,6 +15,8 @@ from .. import losses
 from .scheme import SCHEDULES, Loss, Scheme
 from .shares import Shares, share_of
 
+OWN = ("output", "auxiliary")  # losses of the network's own logits: no schedule lets them fade
+
 
 class Term(NamedTuple):
     """One loss; the least it can be, taken off where its weight is learned; its share in the whole batch's value."""
@@ -95,7 +97,7 @@ class Weights(nn.Module):
 
     def counts(self, name: str) -> bool:
         """Whether the term has any weight now."""
-        return self.base[name] != 0 and not (self.over and name != "output")
+        return self.base[name] != 0 and not (self.over and name not in OWN)
 
     @contextmanager
     def only(self, name: str) -> Iterator[None]:
@@ -133,7 +135,7 @@ class Weights(nn.Module):
         weight: Tensor | float = self.base[name]
         if name in self.matched:
             weight = weight * self.factors[self.matched.index(name)]
-        if self.scheme.schedule != "constant" and name != "output":
+        if self.scheme.schedule != "constant" and name not in OWN:
             weight = weight * self.left
         return weight
 

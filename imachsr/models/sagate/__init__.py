@@ -26,6 +26,8 @@ class SAGate(nn.Module):
         classes: K.
     """
 
+    auxiliary_weight = 0.2  # of the loss at `aux`, as published
+
     def __init__(self, classes: int) -> None:
         super().__init__()
         self.backbone, self.head = DualResNet(), Head(classes)
