@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from .graph import Graph, attends, relates, reshapes, weighted
-from .record import Operation
+from .graph import Graph
+from .operations import attends, relates, reshapes, weighted
+from .recording import Operation
 
 
 def attention_cores(graph: Graph) -> tuple[set[int], set[int]]:

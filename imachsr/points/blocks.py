@@ -2,14 +2,16 @@
 
 A call is a block when it joins branches itself (a residual sum, a concatenation, attention), or when its parts are no
 longer composite (two weighted operations at least). What merely chains its parts is a stage, and is divided into them.
+A block may hand on several maps, one per branch: each has a place in the sequence.
 """
 
 from __future__ import annotations
 
 from functools import cached_property
 
-from .graph import Graph, attends, joins, relates, weighted
-from .record import Call
+from .graph import Graph
+from .operations import attends, joins, relates, weighted
+from .recording import Call
 
 LARGE = 4  # a call with more than 1/4 of all operations is divided although it joins branches, unless it is repeated
 

@@ -23,8 +23,9 @@ def choose_points(
 ) -> tuple[Point, ...]:
     """Distinct points in order of depth, the same ones on every machine.
 
-    The *base* is the block sequence: major-block outputs by depth, other points only where those run out. A network
-    without blocks has all its points for a base.
+    The *base* is the block sequence: major-block outputs by depth, other points only where those run out. A block that
+    hands on several maps (branches kept apart) gives each of them. A network without blocks has all its points for a
+    base.
 
     Args:
         points: from `find_points`.

@@ -11,7 +11,8 @@ from .blocks import block_sequence
 from .graph import Graph, extent_of
 from .layout import Layout, layout_of
 from .point import Point, Points
-from .record import Call, Recording, record
+from .record import record
+from .recording import Call, Recording
 from .rules import Judge
 
 

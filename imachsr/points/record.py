@@ -1,4 +1,4 @@
-"""One forward pass written down: module calls, the tensor operations between them, and what flows where.
+"""Writing down one forward pass.
 
 Fake tensors are tried before real ones, so that it costs no arithmetic. The network does not change by being recorded.
 """
@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -16,96 +15,14 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves, tree_map
 
-from .axes import Axes, follow, of_input
+from .axes import Axes, of_input
+from .follow import follow
+from .recording import Call, Operation, Recording, Value
 from .structure import tensors_in
 from .untouched import quiet, unchanged
 
 VALUELESS = ("new_", "empty", "rand", "zeros_like", "ones_like", "full_like")  # read a shape, not its values
 CUTS = ("detach", "detach_copy")  # carry values but no gradient
-
-
-@dataclass(frozen=True)
-class Value:
-    """What one tensor held between two writes.
-
-    Args:
-        shape: of the tensor.
-        axes: what its dimensions mean, None where that could not be followed.
-        maker: index of the operation that made it, -1 for network inputs.
-    """
-
-    shape: tuple[int, ...]
-    axes: Axes | None
-    maker: int
-
-
-@dataclass(frozen=True)
-class Operation:
-    """One tensor operation on values that depend on the network's input.
-
-    Args:
-        name: ATen name without overload and trailing underscore.
-        inputs: values read.
-        outputs: values made.
-        flops: floating point operations by PyTorch's own formulas, 0 where it has none.
-        parameters: names of the parameters read.
-        call: index of the innermost module call, -1 outside.
-    """
-
-    name: str
-    inputs: tuple[int, ...]
-    outputs: tuple[int, ...]
-    flops: int
-    parameters: frozenset[str]
-    call: int
-
-
-@dataclass
-class Call:
-    """One call of one module.
-
-    Args:
-        path: of the module, "" for the network.
-        number: 1 for its earliest call to return.
-        parent: index of the enclosing call, -1 for the network.
-        operations: the range of operations made inside.
-        inputs: values that came in.
-        outputs: key within the returned structure ("" for a lone tensor) -> value.
-        overwritten: keys of outputs that were changed in place later.
-        differentiable: whether gradients were being recorded when it returned.
-    """
-
-    path: str
-    parent: int
-    operations: range
-    number: int = 0
-    inputs: tuple[int, ...] = ()
-    outputs: dict[str, int] = field(default_factory=dict)
-    overwritten: frozenset[str] = frozenset()
-    differentiable: bool = True
-
-
-@dataclass(frozen=True)
-class Recording:
-    """A forward pass: operations in order, module calls in order of entry, and the values between them.
-
-    Args:
-        values: by their number.
-        operations: in order.
-        calls: in order of entry, the network's own first.
-        inputs: values the network was given.
-        outputs: values it returned.
-        trainable: parameter -> how many numbers, of those that are not frozen.
-        how: with what tensors it was recorded, and why.
-    """
-
-    values: list[Value]
-    operations: list[Operation]
-    calls: list[Call]
-    inputs: tuple[int, ...]
-    outputs: tuple[int, ...]
-    trainable: dict[str, int]
-    how: str
 
 
 def record(network: nn.Module, inputs: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Recording:
@@ -121,7 +38,7 @@ def record(network: nn.Module, inputs: tuple[Any, ...], kwargs: Mapping[str, Any
             return _record(network, inputs, kwargs, FakeTensorMode(allow_non_fake_inputs=True), "fake tensors")
     except Exception as error:  # values decide the control flow, or an operation knows no fake tensors
         reason = f"{type(error).__name__}: {error}".splitlines()[0]
-        return _record(network, inputs, kwargs, None, f"real tensors, since {reason}")
+    return _record(network, inputs, kwargs, None, f"real tensors, since {reason}")
 
 
 def _record(

@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 
 from .attention import attention_cores
-from .graph import Graph, activates, joins, normalizes, pointwise, reshapes, weighted
-from .record import Call, Operation
+from .graph import Graph
+from .operations import activates, joins, normalizes, pointwise, reshapes, weighted
+from .recording import Call, Operation
 from .skips import Skips
 
 RULES = {

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 
-from .graph import Graph, joins, raises, reshapes, weighted
-from .record import Operation
+from .graph import Graph
+from .operations import joins, raises, reshapes, weighted
+from .recording import Operation
 
 
 class Skips:

@@ -149,6 +149,12 @@ def test_values_that_decide_the_way_are_recorded_for_real() -> None:
     assert torch.equal(torch.get_rng_state(), random_state)
 
 
+def test_an_error_of_the_network_itself_is_shown_alone() -> None:
+    with pytest.raises(RuntimeError, match="to have 3 channels, but got 5 channels") as caught:
+        find_points(residual(), torch.zeros(2, 5, 16, 16))
+    assert caught.value.__context__ is None, "not behind one of fake tensors"
+
+
 class Skipping(nn.Module):
     """Layers dropped by Python's own random numbers, which fake tensors do not mind."""
 
