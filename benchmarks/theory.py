@@ -1,7 +1,7 @@
 """Theorem 1 beside what happens: ten thousand random instances, and a network measured along its training.
 
-    python benchmarks/theory.py                        # both parts (about 20 minutes on two cores)
-    python benchmarks/theory.py --skip network         # the random study alone (two minutes)
+    python benchmarks/theory.py                        # both parts (about 10 minutes on two quiet cores)
+    python benchmarks/theory.py --skip network         # the random study alone
 
 Results are kept as data in data/results/theory; notebook 05 reads them and recomputes a share.
 """
@@ -31,8 +31,8 @@ from imachsr.theory.measure import Minibatch, Slopes, local_smoothness, slopes
 OUT = Path(__file__).resolve().parents[1] / "data" / "results" / "theory"
 SETTINGS: dict[str, Any] = {
     "model": "deeplabv3plus_resnet18", "data": "streets", "size": [32, 48], "points": 2, "scheme": "imachsr",
-    "batch": 4, "minibatches": 4, "seed": 0, "steps": [4, 16, 64, 256], "eta": {"sgd": 0.16, "adam": 0.0048},
-    "slopes_per_run": 8, "smoothness_per_run": 3, "iterations": 6,
+    "batch": 4, "minibatches": 3, "seed": 0, "steps": [4, 16, 64, 256], "eta": {"sgd": 0.16, "adam": 0.0048},
+    "slopes_per_run": 6, "smoothness_per_run": 2, "iterations": 5,
 }  # fmt: skip
 
 
