@@ -97,10 +97,7 @@ def _write_arrays(
 ) -> None:
     from tqdm import tqdm
 
-    arrays = {
-        name: np.lib.format.open_memmap(folder / name, mode="w+", dtype=dtype, shape=shape)
-        for name, (shape, dtype) in shapes.items()
-    }
+    arrays = {name: _reserved(folder / name, shape, dtype) for name, (shape, dtype) in shapes.items()}
     disable = None if progress is None else not progress
     with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as threads:
         rows = threads.map(partial(_write_row, catalogue, size, arrays), range(len(items)), items)
@@ -112,6 +109,15 @@ def _write_arrays(
             raise
     for array in arrays.values():
         array.flush()
+
+
+def _reserved(path: Path, shape: tuple[int, ...], dtype: type) -> np.memmap:
+    """An array on disk whose room is really taken: a disk that fills up later would kill the process."""
+    array = np.lib.format.open_memmap(path, mode="w+", dtype=dtype, shape=shape)
+    if hasattr(os, "posix_fallocate"):
+        with path.open("r+b") as file:
+            os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
+    return array
 
 
 def _write_row(catalogue: Catalogue, size: tuple[int, int], arrays: dict[str, np.memmap], row: int, item: Item) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import sys
 from pathlib import Path
 
 from .catalogue import Catalogue
@@ -28,7 +27,6 @@ def verify(catalogue: Catalogue) -> None:
     stamp = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "imachsr" / "checked" / mark
     if mark in _passed or stamp.is_file():
         return
-    print(f"reading {catalogue.root} once, to check it", file=sys.stderr)
     problems = inspect(catalogue).problems
     if problems:
         raise ValueError(

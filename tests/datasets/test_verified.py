@@ -78,3 +78,16 @@ def test_training_begins_with_it(camvid, tmp_path, monkeypatch):
     with pytest.raises(ValueError, match=r"0016E5_07959.png: label 42; labels are 0..10"):
         imachsr.run(settings, ledger=tmp_path / "ledger", progress=False)
     assert not (tmp_path / "ledger").exists()
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+@pytest.mark.parametrize("damage", [lambda data: data[: len(data) // 2], lambda data: b""])
+def test_a_file_that_breaks_later_is_named_at_that_step(camvid, workers, damage):
+    from torch.utils.data import DataLoader
+
+    dataset = datasets.create("camvid", root=camvid)
+    datasets.verify(dataset)
+    path = camvid / "train" / "0001TP_000060.png"
+    path.write_bytes(damage(path.read_bytes()))
+    with pytest.raises(ValueError, match=rf"{path}: .*the file must be a readable picture; fetch a fresh copy"):
+        list(DataLoader(dataset, batch_size=1, num_workers=workers))
