@@ -61,14 +61,13 @@ def test_trains_at_sizes_that_are_no_multiple_of_64(name, precision):
     assert losses[-1] < 0.9 * losses[0]
 
 
-@pytest.mark.parametrize("size", [(64, 64), (70, 90)])
 @pytest.mark.parametrize("name", TINY)
-def test_supervised(name, size):
-    network, images = models.create(name, 4).train(), torch.randn(2, 3, *size)
+def test_supervised(name):
+    network, images = models.create(name, 4).train(), torch.randn(2, 3, 70, 90)
     chosen = imachsr.choose_points(imachsr.find_points(network, images), 3)
-    assert any(".transformer_blocks." in point.name for point in chosen) or size == (64, 64)  # one token is no map
+    assert any(".transformer_blocks." in point.name for point in chosen)
     trainee = imachsr.Supervised(network, chosen, imachsr.scheme("imachsr"), classes=4)
-    losses = trainee(images, torch.randint(0, 4, (2, *size)))
+    losses = trainee(images, torch.randint(0, 4, (2, 70, 90)))
     losses.total.backward()
     assert len(losses.terms) == 1 + 2 * 3
     assert all(parameter.grad.isfinite().all() for parameter in trainee.parameters())
