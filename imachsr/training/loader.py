@@ -6,6 +6,7 @@ import hashlib
 import random
 import signal
 import traceback
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -142,9 +143,10 @@ class _Samples(Dataset):
         try:
             return default_collate(samples)
         except (RuntimeError, TypeError) as error:
-            sizes = [[tuple(getattr(part, "shape", ())) for part in sample] for sample in samples]
-            odd = next((i for i, size in enumerate(sizes) if size != sizes[0]), 0)
-            what = f"got {sizes[odd]} from {sample_name(self.dataset, indices[odd][1])} beside {sizes[0]}"
+            sizes = [str([tuple(getattr(part, "shape", ())) for part in sample]) for sample in samples]
+            usual = Counter(sizes).most_common(1)[0][0]
+            odd = next((i for i, size in enumerate(sizes) if size != usual), 0)
+            what = f"got sizes {sizes[odd]} from {sample_name(self.dataset, indices[odd][1])} beside {usual}"
             rule = f"one batch holds samples of one size ({error})"
             return _Bad(f"{what}; {rule}; resize or crop the data to one size", traceback.format_exc())
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -192,7 +193,9 @@ class Run:
         rate = self.optimizer.param_groups[0]["lr"]
         scaler.step(self.optimizer)
         scaler.update()
-        state.scheduler.step()
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Detected call of `lr_scheduler.step")  # a first step that overflowed
+            state.scheduler.step()
         state.average.update()
         self.pieces = []
         self.terms = self.ranks.mean(self.terms, [*self.trainee.weights.base])
