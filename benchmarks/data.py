@@ -164,9 +164,12 @@ def main() -> None:
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
     rows = measure(arguments.root, arguments.rounds)
     machine = {**provenance(), "cores": os.cpu_count(), "load_at_start": load}
+    busy = load is not None and load > 1
+    if busy:
+        print("the machine is busy: the step, on all threads, suffers more than a loader on one; ratios are too high")
     results = {
         "machine": machine, "rounds": arguments.rounds, "network": "deeplabv3plus_resnet18", "batch": BATCH,
-        "size": SIZE, "data": "camvid" if arguments.root else "streets in camvid's layout", "rows": rows,
+        "size": SIZE, "data": "camvid" if arguments.root else "streets in camvid's layout", "busy": busy, "rows": rows,
     }  # fmt: skip
     for row in rows:
         met = "" if "asked" not in row else f"   asked {ASKED}: {'met' if row['times_the_step'] >= ASKED else 'missed'}"
