@@ -5,8 +5,19 @@ ties both to controls. The controls are native lists: Tab reaches them, Space op
 closed list JupyterLab takes the arrow keys for itself and moves to the next cell.)
 """
 
+from .bound import BoundEffect, bound_explorer, compute_bound
 from .entropy import EntropyEffect, compute_entropy, entropy_explorer
 from .explorer import Explorer
 from .points import compute_points, point_picker
 
-__all__ = ["EntropyEffect", "Explorer", "compute_entropy", "compute_points", "entropy_explorer", "point_picker"]
+__all__ = [
+    "BoundEffect",
+    "EntropyEffect",
+    "Explorer",
+    "bound_explorer",
+    "compute_bound",
+    "compute_entropy",
+    "compute_points",
+    "entropy_explorer",
+    "point_picker",
+]
