@@ -87,8 +87,8 @@ def cost_bars(cost: Cost) -> Figure:
             added = np.array([added_share(cost, what, kind, name) for name in names])
             axis.barh(names, added, left=left, color=color, label=kind)
             left += added
-        axis.set_xlabel("operations" if what == "operations" else "bytes kept")
-        axis.set_xlabel(f"{axis.get_xlabel()}, % of the conventional step")
+        label = {"operations": "operations", "kept": "bytes kept"}[what]
+        axis.set_xlabel(f"{label}, % of the conventional step")
     axes[0].invert_yaxis()
     axes[1].legend(frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(1.0, 1.0))
     sns.despine(figure)
