@@ -19,15 +19,15 @@ if TYPE_CHECKING:
 
 
 def on_meta(
-    name: str, *, classes: int = 19, size: tuple[int, int] = (512, 1024)
+    name: str, *, classes: int = 19, size: tuple[int, int] = (512, 1024), batch: int = 1
 ) -> tuple[nn.Module, tuple[Tensor, ...]]:
-    """A network of `models.create` without weights, and zeros of its inputs (1, 3, H, W), all on the meta device."""
+    """A network of `models.create` without weights, and zeros of its inputs (B, 3, H, W), all on the meta device."""
     from .. import models
 
     with torch.device("meta"):
         network = models.create(name, classes)
         asked = [p for p in signature(network.forward).parameters.values() if p.default is p.empty]
-        return network, tuple(torch.zeros(1, 3, *size) for _ in asked)
+        return network, tuple(torch.zeros(batch, 3, *size) for _ in asked)
 
 
 def network_table(names: Sequence[str], *, classes: int = 19, size: tuple[int, int] = (512, 1024)) -> pd.DataFrame:
@@ -75,12 +75,15 @@ def cost_chart(table: pd.DataFrame) -> Figure:
     figure, axis = plt.subplots(figsize=(10, 5), layout="constrained")
     groups = families(list(table.index))
     for color, (family, names) in zip(sns.color_palette("colorblind", len(groups)), groups.items(), strict=True):
-        rows = table.loc[names]
+        rows = table.loc[names].sort_values("operations")
         axis.scatter(rows["operations"] / 1e9, rows["parameters"] / 1e6, s=45, color=color, label=family)
-        for name, row in rows.iterrows():
+        following = [*rows["operations"][1:], float("inf")]
+        for (name, row), after in zip(rows.iterrows(), following, strict=True):
+            close = after < 1.5 * row["operations"]  # the next name would be written over this one
             axis.annotate(
                 str(name).removeprefix(f"{family}_"), (row["operations"] / 1e9, row["parameters"] / 1e6),
-                xytext=(6, -3), textcoords="offset points", fontsize=8,
+                xytext=(-6, -10) if close else (6, -3), ha="right" if close else "left",
+                textcoords="offset points", fontsize=8,
             )  # fmt: skip
     axis.set(xscale="log", yscale="log", xlabel="operations for one image (10⁹)", ylabel="parameters (10⁶)")
     axis.margins(x=0.12, y=0.1)
