@@ -545,6 +545,7 @@ def bad_data(schemes: list[str], count: int) -> Iterator[Row]:
 
 def steps_taken(**options: Any) -> tuple[list[dict[str, float]], imachsr.Supervised, list[str]]:
     """20 steps on a network without batch statistics: losses of each epoch, the trainee, a digest of each gradient."""
+    torch.manual_seed(0)
     trainee, seen = supervised(options.pop("name"), network=Small(norm=False, drop=0.0)), []
     optimizer = adam(trainee, learning_rate=1e-2)
 

@@ -1,0 +1,277 @@
+"""Each option of `fit` does what it says, and refuses what it cannot do."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+import imachsr
+from imachsr.objective import Supervised
+from imachsr.training import LEARNING_RATES, adam, batches, fit, layout_of
+from imachsr.training.loader import sample_name
+from imachsr.training.options import Average, learning_rates
+from imachsr.training.ranks import Ranks, synchronized
+from imachsr.training.state import random_state, set_random_state
+
+LOSSES = Path(__file__).with_name("losses.json")
+IMAGES = torch.randn(16, 3, 8, 8, generator=torch.Generator().manual_seed(0))
+
+
+class Pairs(torch.utils.data.Dataset):
+    def __len__(self):
+        return len(IMAGES)
+
+    def __getitem__(self, index):
+        image = IMAGES[index[1]]
+        return image, image.argmax(0)
+
+
+def supervised(scheme="imachsr", dtype=torch.float32):
+    torch.manual_seed(0)
+    network = nn.Sequential(
+        nn.Conv2d(3, 8, 3, 2, 1), nn.GELU(), nn.Conv2d(8, 8, 3, 1, 1), nn.Tanh(), nn.Conv2d(8, 3, 1)
+    )
+    network = network.to(dtype)
+    points = imachsr.choose_points(imachsr.find_points(network, torch.zeros(2, 3, 8, 8, dtype=dtype)), 2)
+    trainee = Supervised(network, points, imachsr.scheme(scheme), classes=3)
+    return trainee.to(dtype)
+
+
+def trained(trainee=None, **options):
+    trainee = trainee or supervised()
+    options = {"epochs": 2, "progress": False, **options}
+    return fit(trainee, batches(Pairs(), 4), **options), trainee
+
+
+def test_every_schedule_starts_whole_and_ends_near_nothing():
+    def rates(name, warmup=0):
+        optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=2.0)
+        schedule = learning_rates(optimizer, name, steps=100, warmup=warmup)
+        seen = []
+        for _ in range(100):
+            seen.append(optimizer.param_groups[0]["lr"])
+            optimizer.step()
+            schedule.step()
+        return seen
+
+    for name in LEARNING_RATES:
+        plain, warm = rates(name), rates(name, warmup=10)
+        assert plain[0] == 2.0
+        assert plain[-1] == 2.0 if name == "constant" else plain[-1] < 0.05
+        assert warm[0] == pytest.approx(0.2)
+        assert warm[4] == pytest.approx(plain[4] * 0.5)
+        assert warm[10:] == plain[10:]
+    assert rates("cosine")[50] == pytest.approx(1.0)
+
+
+def test_the_average_is_what_evaluation_and_the_end_see():
+    seen = []
+    _, trainee = trained(ema=0.5, evaluation=lambda network, number: seen.append(network[0].weight.clone()) or {})
+    _, plain = trained()
+    assert torch.equal(seen[-1], trainee.network[0].weight)
+    assert not torch.equal(plain.network[0].weight, trainee.network[0].weight)
+    twin, weights = Average(plain.network, 0.5), []
+    for value in (1.0, 2.0):
+        nn.init.constant_(plain.network[0].bias, value)
+        before = twin.state["0.bias"].clone()
+        twin.update()
+        weights.append(torch.allclose(twin.state["0.bias"], 0.5 * before + 0.5 * value))
+    assert all(weights)
+
+
+def test_clipping_bounds_the_step():
+    lengths = []
+
+    def note(optimizer, *_):
+        gradients = [p.grad for group in optimizer.param_groups for p in group["params"]]
+        lengths.append(float(nn.utils.get_total_norm(gradients)))
+
+    trainee = supervised()
+    optimizer = adam(trainee)
+    optimizer.register_step_pre_hook(note)
+    trained(trainee, optimizer=optimizer, clip_norm=0.01)
+    assert max(lengths) == pytest.approx(0.01, rel=1e-3)
+
+
+@pytest.mark.parametrize("precision", ["bf16", "fp16"])
+def test_fewer_bits_still_learn(precision):
+    history, trainee = trained(precision=precision, epochs=3, optimizer=None)
+    assert history[-1].losses["output"] < history[0].losses["output"]
+    assert all(p.dtype == torch.float32 and p.isfinite().all() for p in trainee.parameters())
+
+
+def test_a_compiled_step_is_the_same_step():
+    plain, _ = trained()
+    compiled, trainee = trained(compile="aot_eager")
+    for here, there in zip(plain, compiled, strict=True):
+        assert here.losses == pytest.approx(there.losses, abs=1e-4)
+    assert trainee._compiled_call_impl is None, "what comes back is the plain module"
+
+
+def test_parts_of_a_batch_make_the_same_step():
+    plain, one = trained()
+    parts, four = trained(accumulate=3)
+    assert parts[-1].losses == pytest.approx(plain[-1].losses, abs=1e-5)
+    for a, b in zip(one.parameters(), four.parameters(), strict=True):
+        torch.testing.assert_close(a, b, atol=1e-5, rtol=1e-5)
+
+
+def test_memory_formats():
+    for layout in ("channels_last", "contiguous", "auto"):
+        _, trainee = trained(memory_format=layout, epochs=1)
+        assert layout in (layout_of(trainee), "auto")
+
+
+def test_records_hold_every_step_and_epoch(tmp_path):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    history, trainee = trained(log=tmp_path, evaluation=lambda network, number: {"mIoU": 0.5})
+    lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    steps = [line for line in lines if "number" not in line]
+    assert [line["step"] for line in steps] == [*range(1, 9)]
+    assert set(steps[0]["losses"]) == set(history[0].losses)
+    assert {"network", "all", *(point.name for point in trainee.points)} == set(steps[0]["gradients"])
+    assert [line["scores"] for line in lines if "number" in line] == [{"mIoU": 0.5}] * 2
+    events = EventAccumulator(str(tmp_path)).Reload()
+    point = trainee.points[0].name
+    for tag in ("loss/output", f"loss/{point}/supervision", f"loss/{point}/regularizer", f"gradient/{point}"):
+        assert [event.step for event in events.Scalars(tag)] == [*range(1, 9)], tag
+    trained(log=tmp_path)
+    again = (tmp_path / "metrics.jsonl").read_text().splitlines()
+    assert len(again) == len(lines), "a run from the beginning replaces what was there"
+
+
+def losses_of(scheme):
+    """200 steps in float64 from weights and images that no generator makes: nothing in it depends on a version."""
+    trainee = supervised(scheme, torch.float64)
+    with torch.no_grad():
+        for place, parameter in enumerate(trainee.parameters()):
+            values = torch.linspace(-1, 1, parameter.numel(), dtype=torch.float64)
+            parameter.copy_(0.3 * torch.sin(7 * values + place).view_as(parameter))
+    loader = batches(Pairs64(), 4, shuffle=False)
+    history = fit(trainee, loader, epochs=50, progress=False, clip_norm=5.0, warmup=10)
+    return [epoch.losses for epoch in history][::7]
+
+
+@pytest.mark.parametrize("scheme", ["conventional", "deep_supervision", "imacsr", "imachsr"])
+def test_losses_are_those_stored(scheme):
+    """Numbers must not drift unseen. A wanted change renews the file (run this one), and raises NUMERICS."""
+    stored = json.loads(LOSSES.read_text())[scheme]
+    for here, there in zip(losses_of(scheme), stored, strict=True):
+        assert here == pytest.approx(there, rel=1e-6, abs=1e-9)
+
+
+class Pairs64(Pairs):
+    def __getitem__(self, index):
+        grid = torch.arange(192, dtype=torch.float64).view(3, 8, 8)
+        image = torch.sin(grid * (1 + index[1] / 7))
+        return image, image.argmax(0)
+
+
+def test_random_states_go_round():
+    import random
+
+    import numpy as np
+
+    def draws():
+        return float(torch.rand(())), float(np.random.rand()), random.random()  # noqa: NPY002
+
+    state = random_state()
+    first = draws()
+    set_random_state(state)
+    assert draws() == first
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_what_samples_draw_is_fixed_by_their_name(workers):
+    import numpy as np
+
+    class Noise(torch.utils.data.Dataset):
+        def __len__(self):
+            return 6
+
+        def __getitem__(self, index):
+            return torch.tensor([index[1], np.random.rand(), float(torch.rand(()))])  # noqa: NPY002
+
+    torch.manual_seed(0)
+    before = torch.get_rng_state()
+    loader = batches(Noise(), 2, workers=workers)
+    whole = torch.cat([*loader])
+    loader.batch_sampler.set_epoch(0, start=2)
+    assert torch.equal(torch.cat([*loader]), whole[4:])
+    assert torch.equal(torch.cat([*batches(Noise(), 2)]), whole)
+    loader.batch_sampler.set_epoch(1)
+    assert not torch.equal(torch.cat([*loader]).sort(0).values, whole.sort(0).values)
+    assert torch.equal(before, torch.get_rng_state())
+
+
+def test_processes_share_a_batch():
+    loader = batches(Pairs(), 4)
+    whole = loader.batch_sampler.batch(0, 1)
+    found = []
+    for rank in range(2):
+        loader.batch_sampler.share(rank, 2)
+        found += loader.batch_sampler.batch(0, 1)
+    assert sorted(found) == sorted(whole)
+    with pytest.raises(ValueError, match="choose a multiple of 3"):
+        loader.batch_sampler.share(0, 3)
+
+
+def test_batch_norms_become_synchronized_and_plain_again():
+    network = nn.Sequential(nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4))
+    fired = []
+    network[1].register_forward_pre_hook(lambda *_: fired.append(1))
+    with synchronized(network):
+        assert type(network[1]) is nn.SyncBatchNorm
+        network.eval()(torch.rand(2, 3, 4, 4))
+    assert type(network[1]) is nn.BatchNorm2d
+    assert fired, "hooks stay"
+    network.train()(torch.rand(2, 3, 4, 4))
+
+
+def test_a_sample_is_named_with_its_files():
+    class Named:
+        def paths(self, index):
+            return f"{index}.png", f"{index}_mask.png"
+
+    assert sample_name(Named(), 3) == "sample 3 (3.png, 3_mask.png)"
+    assert sample_name(object(), 3) == "sample 3"
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"precision": "fp8"}, "choose one"),
+        ({"accumulate": 0}, "pass accumulate >= 1"),
+        ({"ema": 1.0}, "above 0 and below 1"),
+        ({"clip_norm": 0.0}, "pass None for no limit"),
+        ({"warmup": 8}, "pass 0 to 7"),
+        ({"memory_format": "fast"}, "choose one"),
+        ({"processes": 2}, "torchrun --nproc-per-node 2"),
+    ],
+)
+def test_options_that_cannot_be(options, words):
+    with pytest.raises(ValueError, match=words):
+        trained(**options)
+
+
+def test_a_foreign_loader_cannot_be_resumed(tmp_path):
+    from torch.utils.data import DataLoader, TensorDataset
+
+    loader = DataLoader(TensorDataset(IMAGES, IMAGES.argmax(1)), 4)
+    fit(supervised(), loader, epochs=1, progress=False)
+    with pytest.raises(ValueError, match=r"build the loader with imachsr\.training\.batches"):
+        fit(supervised(), loader, epochs=1, progress=False, checkpoints=tmp_path)
+
+
+def test_one_process_is_the_plain_case():
+    ranks = Ranks()
+    assert (ranks.number, ranks.count, ranks.first) == (0, 1, True)
+    assert ranks.told("word") == "word"
+
+
+if __name__ == "__main__":
+    schemes = ("conventional", "deep_supervision", "imacsr", "imachsr")
+    LOSSES.write_text(json.dumps({scheme: losses_of(scheme) for scheme in schemes}, indent=1) + "\n")
