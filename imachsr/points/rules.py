@@ -55,7 +55,7 @@ class Judge:
             if len(call.inputs) == len(call.outputs) == 1 and self._falls(call.inputs[0], value):
                 found.append(f"after {call.path} takes {self._size(call.inputs[0])} to {self._size(value)}")
                 break
-        for read, operation in self.graph.downstream(value, lambda o: reshapes(o) or activates(o) or normalizes(o)):
+        for read, operation in self.graph.downstream(value, pointwise):
             after = max(operation.outputs, key=self.graph.places, default=read)
             if self._crops(operation):
                 continue
@@ -174,4 +174,4 @@ class Judge:
             for read in operation.inputs:
                 if read in self.names:
                     return self.names[read]
-        return "the input" if all(self.graph.maker(v) is None for v in [value]) else "a branch"
+        return "the input" if self.graph.maker(value) is None else "a branch"
