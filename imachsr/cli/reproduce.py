@@ -1,9 +1,11 @@
-"""`imachsr reproduce`: the notebooks, in order."""
+"""`imachsr reproduce`: the studies' runs, then the notebooks that show them."""
 
 from __future__ import annotations
 
 import argparse
+import ast
 from pathlib import Path
+from typing import Any
 
 from .arguments import verb_parser
 
@@ -14,13 +16,27 @@ def add(verbs: argparse._SubParsersAction) -> None:
     parser = verb_parser(
         verbs,
         "reproduce",
-        "execute the notebooks in order and write figures and one report",
-        "--tier lesson --data camvid --root data/camvid",
+        "run the studies, execute their notebooks in order and write figures and one report",
+        "table2 fig3 --tier lab --data camvid --root data/camvid --seeds 5 --jobs 2",
     )
-    parser.add_argument("notebooks", nargs="*", help="numbers or names to run (default: all)")
+    parser.add_argument(
+        "chosen", nargs="*", metavar="STUDY", help="table2, fig3, ..., or notebook numbers (default: all)"
+    )
     parser.add_argument("--tier", default="smoke", choices=[*TIERS], help="(default: %(default)s)")
     parser.add_argument("--data", default="streets", help="(default: %(default)s)")
     parser.add_argument("--root", help="folder of the data, for all but streets")
+    parser.add_argument("--seeds", type=int, default=1, help="runs per setting (default: %(default)s)")
+    parser.add_argument("--jobs", type=int, default=1, help="runs at once on this machine (default: %(default)s)")
+    parser.add_argument("--scheduler", metavar="ADDRESS", help="run on a dask.distributed cluster instead")
+    parser.add_argument("--dry-run", action="store_true", help="only say what would run and how long it should take")
+    parser.add_argument(
+        "-p",
+        "--parameter",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="another parameter of the notebooks",
+    )
     parser.add_argument("--out", default="figures", type=Path, help="where everything goes (default: %(default)s)")
     parser.add_argument("--store", action="store_true", help="keep the outputs in the notebooks of the checkout")
     parser.set_defaults(action=_reproduce)
@@ -30,5 +46,18 @@ def _reproduce(given: argparse.Namespace) -> int:
     from ..reproduce import reproduce
 
     return reproduce(
-        given.notebooks, tier=given.tier, data=given.data, root=given.root, out=given.out, store_outputs=given.store
-    )
+        given.chosen, tier=given.tier, data=given.data, root=given.root, seeds=given.seeds, jobs=given.jobs,
+        scheduler=given.scheduler, dry_run=given.dry_run, given=dict(map(_named, given.parameter)), out=given.out,
+        store_outputs=given.store,
+    )  # fmt: skip
+
+
+def _named(text: str) -> tuple[str, Any]:
+    """name=value; a value that reads as a number or a flag is one, else it is text."""
+    name, equals, value = text.partition("=")
+    if not (name and equals):
+        raise ValueError(f"got --parameter {text!r}; it is written NAME=VALUE; put an equals sign between them")
+    try:
+        return name, ast.literal_eval(value)
+    except (ValueError, SyntaxError):
+        return name, value

@@ -1,22 +1,19 @@
-"""The batch: notebooks through papermill, in order, with typed parameters, evidence that they ran, and one report."""
+"""Notebooks through papermill: typed parameters, evidence that every cell ran, outputs kept."""
 
 from __future__ import annotations
 
 import ast
-import base64
-import html
 import json
 import os
 import sys
 import tempfile
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .experiment import comparison, home, provenance, results, write_atomically
+from ..experiment import home, write_atomically
 
 TYPES = {"str": str, "int": int, "float": float, "bool": bool}
 
@@ -186,126 +183,3 @@ def notebooks(chosen: Sequence[str] = ()) -> list[Path]:
             raise ValueError(f"got notebook {wish!r}; there are {[path.stem for path in every]}; use a number or name")
         picked += matches
     return picked
-
-
-def reproduce(
-    chosen: Sequence[str] = (),
-    *,
-    tier: str = "smoke",
-    data: str = "streets",
-    root: str | None = None,
-    out: str | Path = "figures",
-    store_outputs: bool = False,
-    progress: bool | None = None,
-) -> int:
-    """Execute notebooks in order; file executed notebooks, figures and `report.html` in `out`; print the comparison.
-
-    With `store_outputs` the notebooks of the checkout keep the outputs they gave.
-
-    Returns:
-        0, or 1 where a notebook failed (the others still run).
-
-    Raises:
-        ValueError: unknown notebook, or data that cannot be read, before anything runs.
-    """
-    from . import datasets
-
-    paths, out = notebooks(chosen), Path(out).absolute()
-    root = str(Path(root).absolute()) if root else None
-    for part in ("train", "test"):  # missing or damaged data is refused here, not in a notebook
-        datasets.verify(datasets.create(data, part=part, root=root))
-    given = {"tier": tier, "data": data, "root": root or "", "folder": str(out)}
-    failures, started = [], time.perf_counter()
-    for number, path in enumerate(paths, 1):
-        print(f"[{number}/{len(paths)}] {path.stem} ...", file=sys.stderr, flush=True)
-        clock = time.perf_counter()
-        _remove_figures(out, path.name[:3])
-        try:
-            execute(path, out / "executed" / path.name, given, progress=progress)
-            if store_outputs:
-                store(out / "executed" / path.name, path)
-            print(f"[{number}/{len(paths)}] {path.stem} done in {time.perf_counter() - clock:.0f} s", file=sys.stderr)
-        except RuntimeError as error:
-            failures.append(f"{path.stem}: {error}")
-            print(f"[{number}/{len(paths)}] {error}", file=sys.stderr)
-    report = write_report(out, tier=tier, data=data, failures=failures)
-    _say_where(out, report, tier, data, time.perf_counter() - started)
-    for failure in failures:
-        print(f"failed: {failure}", file=sys.stderr)
-    return 1 if failures else 0
-
-
-def _figures(folder: Path, prefix: str = "[0-9][0-9]_") -> list[Path]:
-    """Pictures that `figures.show` filed: a PNG with its words beside it, by notebook, then in the order drawn."""
-    found = [path for path in folder.glob(f"{prefix}*.png") if path.with_suffix(".json").is_file()]
-    return sorted(found, key=lambda path: (path.name[:2], path.stat().st_mtime_ns))
-
-
-def _remove_figures(folder: Path, prefix: str) -> None:
-    """The report shows what this run drew, nothing older."""
-    for picture in _figures(folder, prefix):
-        if {"alt", "caption"} == set(json.loads(picture.with_suffix(".json").read_text(encoding="utf-8"))):
-            picture.with_suffix(".json").unlink()
-            picture.unlink()
-
-
-def _say_where(out: Path, report: Path, tier: str, data: str, seconds: float) -> None:
-    ran = [result for result in results() if (result.settings["tier"], result.settings["data"]) == (tier, data)]
-    print(f"\nConventional training against the schemes, tier {tier}, data {data}, per cent, protocol dataset:\n")
-    print(comparison(ran).to_string(index=False, float_format="%.2f"))
-    print(f"\nexecuted notebooks  {out / 'executed'}\nfigures             {out}\nreport              {report}")
-    print(f"done in {seconds / 60:.1f} min")
-
-
-def write_report(folder: str | Path, *, tier: str, data: str, failures: Sequence[str] = ()) -> Path:
-    """One self-contained page with every figure of the folder inline, its alt text and caption, and the provenance."""
-    folder = Path(folder)
-    ran = [result for result in results() if (result.settings["tier"], result.settings["data"]) == (tier, data)]
-    pictures = []
-    for image in _figures(folder):
-        words = json.loads(image.with_suffix(".json").read_text(encoding="utf-8"))
-        encoded = base64.b64encode(image.read_bytes()).decode()
-        pictures.append(
-            f'<figure id="{image.stem}"><img alt="{html.escape(words["alt"])}" src="data:image/png;base64,{encoded}">'
-            f"<figcaption>{html.escape(words['caption'])}</figcaption></figure>"
-        )
-    table = comparison(ran).to_html(index=False, float_format="{:.2f}".format, border=0)
-    origin = "".join(
-        f"<tr><th>{html.escape(k)}</th><td>{html.escape(str(v))}</td></tr>" for k, v in provenance().items()
-    )
-    failed = "".join(f"<li>{html.escape(failure)}</li>" for failure in failures)
-    page = PAGE.format(
-        tier=html.escape(tier),
-        data=html.escape(data),
-        failed=f"<h2>Failed</h2><ul>{failed}</ul>" if failed else "",
-        table=table,
-        pictures="\n".join(pictures),
-        provenance=origin,
-    )
-    write_atomically(folder / "report.html", page)
-    return folder / "report.html"
-
-
-PAGE = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<title>imachsr: {tier} tier on {data}</title>
-<style>
-:root {{ color-scheme: light dark; }}
-body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 70rem; margin: 2rem auto; padding: 0 1rem; }}
-figure {{ margin: 2rem 0; }} img {{ max-width: 100%; background: white; }} figcaption {{ opacity: .85; }}
-.scroll {{ overflow-x: auto; }} table {{ border-collapse: collapse; font-variant-numeric: tabular-nums; }}
-th, td {{ padding: .25rem .7rem; text-align: left; border-bottom: 1px solid #8884; }}
-</style></head><body>
-<h1>Supervision inside the network: {tier} tier on {data}</h1>
-<p>Every number below was measured by the runs named in the table. A smoke or lesson number says that the code works;
-it says nothing about the papers. Differences between single seeds are not findings.</p>
-{failed}
-<h2>Comparison</h2>
-<p>Mean over seeds in per cent; protocol: dataset (one confusion matrix over all test images).</p>
-<div class="scroll">{table}</div>
-<h2>Figures</h2>
-{pictures}
-<h2>Provenance</h2>
-<table>{provenance}</table>
-</body></html>
-"""

@@ -7,6 +7,7 @@ import nbformat
 import pytest
 
 from imachsr import reproduce
+from imachsr.reproduce import execution, report
 
 PARAMETERS = """tier: str = "smoke"  # smoke or lesson
 count: int = 2  # how many
@@ -84,7 +85,7 @@ def test_a_failure_or_a_dead_kernel_is_reported_and_what_ran_is_kept(tmp_path, c
 def test_cells_that_never_ran_are_found(tmp_path):
     path = notebook(tmp_path, "print(1)")
     with pytest.raises(RuntimeError, match="never ran"):
-        reproduce._check_all_ran(path)
+        execution._check_all_ran(path)
 
 
 def test_stored_outputs_have_no_progress_and_count_from_one(tmp_path):
@@ -138,5 +139,5 @@ def test_only_its_own_figures_are_replaced(tmp_path):
     for name in ("01_mine.ipynb", "01_photo.png", "01_old.png"):
         (tmp_path / name).write_text("kept")
     (tmp_path / "01_old.json").write_text('{"alt": "a", "caption": "c"}')
-    reproduce._remove_figures(tmp_path, "01_")
+    report.remove_figures(tmp_path, "01_")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["01_mine.ipynb", "01_photo.png"]

@@ -1,0 +1,150 @@
+"""The main job: the runs of the chosen studies, then the notebooks that show them, then the report."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from .. import datasets
+from ..experiment import Settings, comparison, results
+from .batch import Plan, plan, run_all, words
+from .execution import checked, execute, notebooks, parameters, store
+from .report import remove_figures, write_report
+from .studies import STUDIES
+
+
+def reproduce(
+    chosen: Sequence[str] = (),
+    *,
+    tier: str = "smoke",
+    data: str = "streets",
+    root: str | None = None,
+    seeds: int = 1,
+    given: Mapping[str, Any] | None = None,
+    jobs: int = 1,
+    scheduler: str | None = None,
+    dry_run: bool = False,
+    out: str | Path = "figures",
+    store_outputs: bool = False,
+    progress: bool | None = None,
+) -> int:
+    """Run what the chosen studies need, execute their notebooks in order, write figures and `report.html` to `out`.
+
+    Killed at any point, the same call goes on: filed runs are not repeated, a half-done run resumes.
+
+    Args:
+        chosen: studies (such as "table2"), or numbers or names of notebooks; all by default.
+        tier: where it runs, on what, within which time; see `TIERS`.
+        data: streets, or a dataset with a root.
+        root: folder of the data.
+        seeds: runs per setting, from seed 0.
+        given: other parameters of notebooks, name -> value, for those that declare them.
+        jobs: runs at once on this machine.
+        scheduler: address of a dask.distributed scheduler to run on instead.
+        dry_run: only say what would run, what is filed and how long it should take.
+        out: folder of figures, executed notebooks and the report.
+        store_outputs: let the notebooks of the checkout keep the outputs they gave.
+        progress: bars; by default where output is a terminal.
+
+    Returns:
+        0, or 1 where a run or a notebook failed (the others still ran).
+
+    Raises:
+        ValueError: unknown study, notebook or parameter, or data that cannot be read, before anything runs.
+    """
+    if seeds < 1:
+        raise ValueError(f"got seeds={seeds}; each setting is run at least once; pass seeds >= 1")
+    if dry_run and store_outputs:
+        raise ValueError("got a dry run that stores outputs; a dry run gives none; leave one of them out")
+    paths, out = _notebooks_of(chosen), Path(out).absolute()
+    root = str(Path(root).absolute()) if root else None
+    for part in ("train", "test"):  # missing or damaged data is refused here, not in a notebook
+        datasets.verify(datasets.create(data, part=part, root=root))
+    every = {"tier": tier, "data": data, "root": root or "", "folder": str(out), "seeds": seeds, **(given or {})}
+    asked = {path: _declared(path, every) for path in paths}
+    unknown = set(given or {}) - {name for names in asked.values() for name in names}
+    if unknown:
+        raise ValueError(
+            f"got parameter {sorted(unknown)[0]!r}, which none of {[path.stem for path in paths]} declares; "
+            "see the second cell of a notebook"
+        )
+    due = plan(_settings_of(paths, tier, data, root, seeds))
+    _say_plan(due, jobs)
+    if dry_run:
+        return 0
+    started = time.perf_counter()
+    failures = [
+        f"{words(outcome.settings)}: {outcome.error} (log: {outcome.log})"
+        for outcome in (run_all(due.missing, jobs=jobs, scheduler=scheduler, progress=progress) if due.missing else ())
+        if outcome.error
+    ]
+    failures += _execute_all(asked, out, store_outputs, progress)
+    report = write_report(out, tier=tier, data=data, failures=failures)
+    _say_where(out, report, tier, data, time.perf_counter() - started)
+    for failure in failures:
+        print(f"failed: {failure}", file=sys.stderr)
+    return 1 if failures else 0
+
+
+def _notebooks_of(chosen: Sequence[str]) -> list[Path]:
+    """Notebooks by study, number or name; "all" and nothing mean all."""
+    if not chosen or "all" in chosen:
+        return notebooks()
+    wishes = [STUDIES[wish].notebook if wish in STUDIES else wish for wish in chosen]
+    try:
+        return sorted(set(notebooks(wishes)))
+    except ValueError as error:
+        raise ValueError(f"{error}; or a study: {[*STUDIES]}") from error
+
+
+def _settings_of(paths: Sequence[Path], tier: str, data: str, root: str | None, seeds: int) -> list[Settings]:
+    numbers = {path.name[:2] for path in paths}
+    return [
+        setting
+        for study in STUDIES.values()
+        if study.notebook[:2] in numbers
+        for setting in study.settings(tier, data, root, seeds)
+    ]
+
+
+def _declared(path: Path, every: Mapping[str, Any]) -> dict[str, Any]:
+    names = parameters(path)
+    return checked(path, {name: value for name, value in every.items() if name in names})
+
+
+def _say_plan(due: Plan, jobs: int) -> None:
+    hours = due.seconds / 3600 / jobs
+    expected = "" if not due.missing else f", {hours:.1f} h expected" if hours == hours else ", time unknown"
+    print(f"{len(due.filed)} runs filed, {len(due.missing)} to run{expected}", file=sys.stderr)
+    for setting in due.missing:
+        print(f"  {words(setting)}", file=sys.stderr)
+
+
+def _execute_all(
+    asked: Mapping[Path, dict[str, Any]], out: Path, store_outputs: bool, progress: bool | None
+) -> list[str]:
+    failures = []
+    for number, (path, given) in enumerate(asked.items(), 1):
+        print(f"[{number}/{len(asked)}] {path.stem} ...", file=sys.stderr, flush=True)
+        clock = time.perf_counter()
+        remove_figures(out, path.name[:3])
+        try:
+            execute(path, out / "executed" / path.name, given, progress=progress)
+            if store_outputs:
+                store(out / "executed" / path.name, path)
+            print(f"[{number}/{len(asked)}] {path.stem} done in {time.perf_counter() - clock:.0f} s", file=sys.stderr)
+        except RuntimeError as error:
+            failures.append(f"{path.stem}: {error}")
+            print(f"[{number}/{len(asked)}] {error}", file=sys.stderr)
+    return failures
+
+
+def _say_where(out: Path, report: Path, tier: str, data: str, seconds: float) -> None:
+    ran = [result for result in results() if (result.settings["tier"], result.settings["data"]) == (tier, data)]
+    print(f"\nConventional training against the schemes, tier {tier}, data {data}, per cent, protocol dataset:\n")
+    print(comparison(ran).to_string(index=False, float_format="%.2f"))
+    print(f"\nexecuted notebooks  {out / 'executed'}\nfigures             {out}\nreport              {report}")
+    print(f"done in {seconds / 60:.1f} min")

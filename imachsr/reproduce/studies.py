@@ -1,0 +1,152 @@
+"""The studies: each a list of settings, and the notebook that shows what came of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from ..experiment import Result, Settings
+
+MOBILE = ("topformer_tiny", "seaformer_tiny")
+SPLITS = ("standard", "val101", "blocked600", "random600")  # of camvid: apart, then closer and closer in time
+# what tells one cell of a study from another, besides what it was run on
+CELL = ("scheme", "points", "near", "distance", "alpha", "lambda_", "divide", "weighting", "weight_schedule")
+
+
+@dataclass(frozen=True)
+class Study:
+    """A table or figure of the papers, or a question of our own, as runs.
+
+    Args:
+        name: typed at the command line.
+        notebook: shows it; begins with its number.
+        says: what it compares, in words.
+        settings: (tier, data, root, seeds) -> what to run, seed by seed, so that a batch cut short has whole seeds.
+    """
+
+    name: str
+    notebook: str
+    says: str
+    settings: Callable[[str, str, str | None, int], list[Settings]]
+
+
+def of_cells(results: Sequence[Result], settings: Sequence[Settings]) -> list[Result]:
+    """Those of the results that are cells of a study, whatever data, size and epochs they were run with.
+
+    Args:
+        results: from a ledger.
+        settings: the study's, at any tier.
+    """
+    wanted = {cell(asdict(setting)) for setting in settings}
+    return [result for result in results if cell(result.settings) in wanted]
+
+
+def cell(settings: Mapping[str, Any]) -> tuple[Any, ...]:
+    """What a run is in a study: its scheme and, where that has points, what is asked of them and where."""
+    if settings["scheme"] == "conventional":
+        return ("conventional",)
+    return tuple(settings.get(name, getattr(Settings, name)) for name in CELL)
+
+
+def _all(tier: str, data: str, root: str | None, seeds: int, changes: Sequence[Mapping[str, Any]]) -> list[Settings]:
+    return [Settings.at(tier, data=data, root=root, seed=seed, **change) for seed in range(seeds) for change in changes]
+
+
+def _table2(tier: str, data: str, root: str | None, seeds: int) -> list[Settings]:
+    models = ("deeplabv3plus_resnet18", *(MOBILE if tier in ("lab", "paper") else ()))
+    schemes = ("conventional", "imacsr", "imachsr")
+    changes = [{"model": model, "scheme": scheme, "points": 3} for model in models for scheme in schemes]
+    return _all(tier, data, root, seeds, changes)
+
+
+def _off_and_on(tier: str, data: str, root: str | None, seeds: int) -> list[Settings]:
+    return _all(tier, data, root, seeds, [{"scheme": "conventional"}, {"scheme": "imachsr", "points": 3}])
+
+
+def _fig3(tier: str, data: str, root: str | None, seeds: int) -> list[Settings]:
+    """One point has the same weight either way and is run once."""
+    counts = (1, 3, 5) if tier == "smoke" else (1, 2, 3, 4, 5)
+    changes: list[dict[str, Any]] = [{"scheme": "conventional"}]
+    changes += [{"points": M, "divide": divide} for divide in (True, False) for M in counts if M > 1 or divide]
+    return _all(tier, data, root, seeds, changes)
+
+
+def _fig4(tier: str, data: str, root: str | None, seeds: int) -> list[Settings]:
+    changes: list[dict[str, Any]] = [{"scheme": "conventional"}]
+    changes += [
+        {"points": 3, "near": "center", "distance": distance, "divide": divide}
+        for divide in _weights_per_point(tier)
+        for distance in (1, 2, 3)
+    ]
+    return _all(tier, data, root, seeds, changes)
+
+
+def _table4(tier: str, data: str, root: str | None, seeds: int) -> list[Settings]:
+    counts = (1, 3) if tier == "smoke" else (1, 2, 3)
+    changes: list[dict[str, Any]] = [{"scheme": "conventional"}]
+    changes += [
+        {"points": M, "near": near, "distance": 1, "divide": divide}
+        for divide in _weights_per_point(tier)
+        for M in counts
+        for near in ("input", "center", "output")
+        if M > 1 or divide
+    ]
+    return _all(tier, data, root, seeds, changes)
+
+
+def _weights_per_point(tier: str) -> tuple[bool, ...]:
+    """Shared among the points, and the papers' constant weight per point; the first alone where time is short."""
+    return (True,) if tier == "smoke" else (True, False)
+
+
+def terms_apart(tier: str, data: str, root: str | None, seeds: int) -> list[Settings]:
+    """Mutual information alone, negative entropy alone, both, neither."""
+    changes: list[dict[str, Any]] = [{"scheme": "conventional"}, {"lambda_": 0.0}, {"alpha": 0.0}, {}]
+    return _all(tier, data, root, seeds, changes)
+
+
+def other_losses(tier: str, data: str, root: str | None, seeds: int) -> list[Settings]:
+    """The output's own loss at the points, or another, with gradients of one length and no regularizer."""
+    matched = {"weighting": "gradient_norm", "lambda_": 0.0}
+    changes: list[dict[str, Any]] = [
+        {"scheme": "conventional"},
+        {"scheme": "deep_supervision", "weighting": "gradient_norm"},
+        {"scheme": "imachsr", **matched},
+    ]
+    return _all(tier, data, root, seeds, changes)
+
+
+def other_weights(tier: str, data: str, root: str | None, seeds: int) -> list[Settings]:
+    """alpha and lambda four and ten times smaller and larger, one at a time, and weights that fade."""
+    short = tier == "smoke"
+    changes: list[dict[str, Any]] = [{"scheme": "conventional"}, {}]
+    changes += [{"alpha": alpha} for alpha in ((1.6,) if short else (0.1, 1.6))]
+    changes += [{"lambda_": lambda_} for lambda_ in ((0.1,) if short else (0.001, 0.1))]
+    changes += [{"weight_schedule": schedule} for schedule in (() if short else ("linear", "cosine"))]
+    return _all(tier, data, root, seeds, changes)
+
+
+def splits(tier: str, data: str, root: str | None, seeds: int) -> list[Settings]:
+    """The scheme off and on under every split of CamVid; other data has one split."""
+    changes = [{"split": split, "scheme": scheme} for split in SPLITS for scheme in ("conventional", "imachsr")]
+    return _all(tier, data, root, seeds, changes) if data == "camvid" else []
+
+
+def _help(tier: str, data: str, root: str | None, seeds: int) -> list[Settings]:
+    every = [part(tier, data, root, seeds) for part in (terms_apart, other_losses, other_weights, splits)]
+    return list(dict.fromkeys(setting for settings in every for setting in settings))
+
+
+STUDIES: dict[str, Study] = {
+    study.name: study
+    for study in (
+        Study("fig2", "07_training", "Fig. 2: learning curves with the scheme off and on", _off_and_on),
+        Study("table2", "08_main_results", "Table 2: three networks with the scheme off and on", _table2),
+        Study("table3", "08_main_results", "Table 3: predictions with the scheme off and on", _off_and_on),
+        Study("fig3", "09_ablation_number", "Fig. 3: one to five points", _fig3),
+        Study("fig4", "10_ablation_distance", "Fig. 4: points one to three bases apart", _fig4),
+        Study("table4", "11_ablation_position", "Table 4: points near the input, center or output", _table4),
+        Study("help", "12_what_helps", "another loss, either term, weights, splits: what helps", _help),
+    )
+}

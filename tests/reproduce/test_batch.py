@@ -1,0 +1,112 @@
+"""The batch: nothing runs twice, a failure stops nobody, runs go side by side, here and on a cluster."""
+
+import json
+import os
+import signal
+import threading
+import time
+from dataclasses import replace
+
+import pytest
+
+import imachsr
+from imachsr.cli import main
+from imachsr.experiment import Result, Settings
+from imachsr.reproduce import everything, plan, run_all
+from imachsr.reproduce.batch import key_of, words
+from imachsr.reproduce.studies import STUDIES
+
+TINY = Settings(size=(32, 48), length=4, epochs=1, batch_size=2, scheme="conventional")
+
+
+def test_what_is_filed_is_not_run_again(tmp_path):
+    settings = [replace(TINY, seed=seed) for seed in (0, 1, 0)]
+    imachsr.run(settings[0], ledger=tmp_path)
+    found = plan(settings, ledger=tmp_path)
+    assert [s.seed for s in found.filed] == [0]
+    assert [s.seed for s in found.missing] == [1], "one named twice is run once"
+    filed = next(Result.read(path) for path in tmp_path.glob("*.json"))
+    assert 0 < found.seconds < 100 * filed.provenance["seconds"]
+    assert key_of(settings[0]) == filed.key
+
+
+def test_the_time_of_a_network_never_run_is_unknown(tmp_path, monkeypatch):
+    monkeypatch.setattr("imachsr.reproduce.batch.published_folder", lambda: tmp_path)
+    assert plan([TINY], ledger=tmp_path).seconds != plan([TINY], ledger=tmp_path).seconds, "nan"
+
+
+def test_runs_go_side_by_side_and_a_failure_stops_nobody(tmp_path, capsys):
+    settings = [TINY, replace(TINY, model="no_such_network"), replace(TINY, seed=1)]
+    outcomes = run_all(settings, jobs=2, ledger=tmp_path, progress=False)
+    errors = {outcome.settings.model: outcome.error for outcome in outcomes if outcome.error}
+    assert list(errors) == ["no_such_network"]
+    assert "got model 'no_such_network'; the names known are" in errors["no_such_network"]
+    assert {path.stem for path in tmp_path.glob("*.json")} == {key_of(settings[0]), key_of(settings[2])}
+    for outcome in outcomes:
+        assert outcome.log.is_file()
+    assert "[3/3]" in capsys.readouterr().err
+    alone = imachsr.run(settings[2], ledger=tmp_path / "alone")
+    together = Result.read(tmp_path / f"{key_of(settings[2])}.json")
+    assert alone.settings == together.settings
+    assert alone.classes == together.classes
+
+
+def test_a_cluster_of_two_loses_a_worker_and_no_run(tmp_path):
+    from distributed import LocalCluster
+
+    settings = [replace(TINY, seed=seed, epochs=2) for seed in range(3)]
+    with LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None) as cluster:
+
+        def kill_one():
+            deadline = time.monotonic() + 60
+            while not any((tmp_path / "logs").glob("*.log")) and time.monotonic() < deadline:
+                time.sleep(0.1)
+            os.kill(next(iter(cluster.workers.values())).pid, signal.SIGKILL)
+
+        killer = threading.Thread(target=kill_one)
+        killer.start()
+        outcomes = run_all(settings, scheduler=cluster.scheduler_address, ledger=tmp_path, progress=False)
+        killer.join()
+    assert [outcome.error for outcome in outcomes] == ["", "", ""]
+    results = {path.stem: json.loads(path.read_text()) for path in tmp_path.glob("*.json")}
+    assert {*results} == {key_of(setting) for setting in settings}
+    assert all(len(result["history"]) == 2 for result in results.values())
+
+
+def test_a_dry_run_names_the_runs_and_starts_nothing(monkeypatch, capsys):
+    monkeypatch.setattr("imachsr.reproduce.everything.run_all", lambda *_, **__: pytest.fail("a run began"))
+    monkeypatch.setattr("imachsr.reproduce.everything.execute", lambda *_, **__: pytest.fail("a notebook began"))
+    assert main(["reproduce", "table2", "--dry-run", "--seeds", "7"]) == 0
+    shown = capsys.readouterr().err
+    assert "to run" in shown
+    assert "imachsr M=3, streets 64x96, 4 epochs, seed 6" in shown
+
+
+def test_names_nobody_knows_are_refused_before_anything_runs():
+    with pytest.raises(ValueError, match=r"got notebook 'table9'; there are .*; or a study: .*'table2'"):
+        everything.reproduce(["table9"], dry_run=True)
+    with pytest.raises(ValueError, match=r"got parameter 'colour', which none of \['08_main_results'\] declares"):
+        everything.reproduce(["table2"], given={"colour": 1}, dry_run=True)
+    with pytest.raises(ValueError, match="got seeds=0"):
+        everything.reproduce(["table2"], seeds=0)
+    with pytest.raises(ValueError, match="got jobs=0"):
+        run_all([TINY], jobs=0)
+
+
+def test_parameters_from_the_command_line_are_typed(monkeypatch):
+    seen = {}
+    monkeypatch.setattr("imachsr.reproduce.reproduce", lambda chosen, **wishes: seen.update(wishes) or 0)
+    assert main(["reproduce", "08", "-p", "count=3", "-p", "name=road", "-p", "fast=True"]) == 0
+    assert seen["given"] == {"count": 3, "name": "road", "fast": True}
+    assert main(["reproduce", "-p", "count"]) == 1
+
+
+@pytest.mark.parametrize("name", STUDIES)
+def test_every_study_can_be_listed_at_every_tier(name):
+    study = STUDIES[name]
+    for tier in ("smoke", "lesson", "lab"):
+        one, two = (study.settings(tier, "streets", None, seeds) for seeds in (1, 2))
+        assert one
+        assert len(two) > len(one) or name == "fig2"
+        assert len({key_of(setting) for setting in one}) <= len(one)
+        assert all(words(setting) for setting in one)
