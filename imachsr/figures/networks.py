@@ -82,7 +82,7 @@ def cost_chart(table: pd.DataFrame) -> Figure:
             close = after < 1.5 * row["operations"]  # the next name would be written over this one
             axis.annotate(
                 str(name).removeprefix(f"{family}_"), (row["operations"] / 1e9, row["parameters"] / 1e6),
-                xytext=(-6, -10) if close else (6, -3), ha="right" if close else "left",
+                xytext=(-6, 4) if close else (6, -3), ha="right" if close else "left",
                 textcoords="offset points", fontsize=8,
             )  # fmt: skip
     axis.set(xscale="log", yscale="log", xlabel="operations for one image (10⁹)", ylabel="parameters (10⁶)")
