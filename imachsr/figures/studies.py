@@ -1,0 +1,259 @@
+"""Studies as pictures: a score along a setting, differences from a reference, and what nobody has run yet.
+
+Every dot is one seed; a bar is Student's t interval of the mean at 95 %, drawn from two seeds on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..claims import Paired, paired
+from ..experiment import METRICS, Result, Settings
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from ..points import Point
+
+SHOWN = ("mIoU", "mF1")  # of the papers' Figures 3 and 4
+Groups = Mapping[str, Mapping[str, Any]]  # label -> column -> value: the rows that bear the label
+
+
+def score_table(
+    results: Sequence[Result], fields: Sequence[str], metrics: Sequence[str] = METRICS, protocol: str = "dataset"
+) -> pd.DataFrame:
+    """One row per result: `where` it was run, the fields of its settings that a study varies, seed, scores in per cent.
+
+    Args:
+        results: from a ledger.
+        fields: of Settings; a result older than a field has its default.
+        metrics: of the protocol.
+        protocol: of the scores.
+    """
+    import pandas as pd
+
+    rows = [
+        {
+            "where": footing(result),
+            **{name: result.settings.get(name, getattr(Settings, name)) for name in fields},
+            "seed": result.settings["seed"],
+            **{name: _percent(result.scores[protocol][name]) for name in metrics},
+        }
+        for result in results
+    ]
+    return pd.DataFrame(rows, columns=["where", *fields, "seed", *metrics])
+
+
+def footing(result: Result) -> str:
+    """What a result was run on, in words: scores of equal words may be compared."""
+    s = result.settings
+    size = "x".join(map(str, s["size"] or ("native",)))
+    return f"{s['data']} {s['split']} {size}, {s['model']}, {s['epochs']} epochs"
+
+
+def rows_of(table: pd.DataFrame, wanted: Mapping[str, Any]) -> pd.DataFrame:
+    """The rows whose columns have these values."""
+    kept = table
+    for name, value in wanted.items():
+        kept = kept[kept[name] == value]
+    return kept
+
+
+def along(
+    table: pd.DataFrame, x: str, *, expected: Sequence[Any], groups: Groups, metrics: Sequence[str] = SHOWN
+) -> Figure:
+    """A score along a setting, a line per group; hatched where no line has a run.
+
+    Args:
+        table: from `score_table`.
+        x: column along the axis.
+        expected: its values, run or not.
+        groups: a line each. One called "conventional" is drawn as a level, for it has no x.
+        metrics: a panel each.
+    """
+    import matplotlib.pyplot as plt
+    import seaborn as sns
+
+    figure, axes = plt.subplots(1, len(metrics), figsize=(4.6 * len(metrics), 3.4), squeeze=False, layout="constrained")
+    palette = sns.color_palette("colorblind")
+    lines = [name for name in groups if name != "conventional"]
+    for axis, metric in zip(axes[0], metrics, strict=True):
+        if "conventional" in groups:
+            _level(axis, rows_of(table, groups["conventional"])[metric])
+        for number, name in enumerate(lines):
+            shift = 0.08 * (number - (len(lines) - 1) / 2)
+            _line(axis, rows_of(table, groups[name]), x, metric, expected, shift, palette[number], name)
+        ran = {value for name in lines for value in rows_of(table, groups[name])[x]}
+        _hatch(axis, [place for place, value in enumerate(expected) if value not in ran])
+        axis.set(xticks=range(len(expected)), xticklabels=expected, xlim=(-0.6, len(expected) - 0.4))
+        axis.set(xlabel=x, ylabel=f"{metric} (%)")
+    if axes[0, 0].get_legend_handles_labels()[0]:
+        axes[0, -1].legend(frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(1.0, 1.0))
+    sns.despine(figure)
+    return figure
+
+
+def difference_table(
+    table: pd.DataFrame, groups: Groups, reference: str, metrics: Sequence[str] = METRICS
+) -> pd.DataFrame:
+    """Each group minus the reference, seed by seed: mean, interval at 95 % and seeds, in points.
+
+    Args:
+        table: from `score_table`, of runs that may be compared.
+        groups: what is compared; one without rows stays, empty.
+        reference: the group taken off.
+        metrics: compared.
+
+    Returns:
+        Columns group, metric, mean, low, high, seeds; nan where no seed was run on both sides, and for an interval
+        over one seed.
+    """
+    import pandas as pd
+
+    found = {(name, metric): _paired(table, groups, name, reference, metric) for name in groups for metric in metrics}
+    rows = [
+        {
+            "group": name,
+            "metric": metric,
+            "mean": one.mean if one else float("nan"),
+            "low": one.low if one else float("nan"),
+            "high": one.high if one else float("nan"),
+            "seeds": len(one.differences) if one else 0,
+        }
+        for (name, metric), one in found.items()
+        if name != reference
+    ]
+    return pd.DataFrame(rows, columns=["group", "metric", "mean", "low", "high", "seeds"])
+
+
+def differences(table: pd.DataFrame, groups: Groups, reference: str, metrics: Sequence[str] = METRICS) -> Figure:
+    """`difference_table` drawn: a row per group, a panel per metric, a dot per seed; hatched where nothing was run."""
+    import matplotlib.pyplot as plt
+    import seaborn as sns
+
+    rows = [name for name in groups if name != reference]
+    figure, axes = plt.subplots(
+        1, len(metrics), figsize=(1.8 + 2.6 * len(metrics), 0.9 + 0.36 * len(rows)), sharey=True, squeeze=False,
+        layout="constrained",
+    )  # fmt: skip
+    color = sns.color_palette("colorblind")[0]
+    for axis, metric in zip(axes[0], metrics, strict=True):
+        axis.axvline(0, color="0.6", linewidth=1)
+        empty = []
+        for y, name in enumerate(rows):
+            one = _paired(table, groups, name, reference, metric)
+            if one is None:
+                empty.append(y)
+                continue
+            axis.plot(one.differences, [y + 0.22] * len(one.differences), "o", color=color, alpha=0.45, markersize=3)
+            _interval(axis, one, y, color)
+        _hatch(axis, empty, across=True)
+        axis.set(xlabel=f"{metric}, points from {reference}", ylim=(len(rows) - 0.5, -0.5))
+        axis.xaxis.label.set_fontsize(9)
+        axis.set_yticks(range(len(rows)), rows)
+    sns.despine(figure)
+    return figure
+
+
+def placements(points: Sequence[Point], choices: Mapping[str, Sequence[Point]]) -> Figure:
+    """Where chosen points lie: a row per choice over the network's depth, its bases as ticks.
+
+    Args:
+        points: from `find_points`.
+        choices: label -> from `choose_points`.
+    """
+    import matplotlib.pyplot as plt
+    import seaborn as sns
+
+    figure, axis = plt.subplots(figsize=(9.0, 1.0 + 0.32 * len(choices)), layout="constrained")
+    bases = [100 * point.depth for point in points if point.block >= 0]
+    color = sns.color_palette("colorblind")[0]
+    for y, chosen in enumerate(choices.values()):
+        axis.plot([0, 100], [y, y], color="0.85", linewidth=1, zorder=0)
+        axis.plot(bases, [y] * len(bases), "|", color="0.6", markersize=7)
+        axis.plot([100 * point.depth for point in chosen], [y] * len(chosen), "o", color=color, markersize=8)
+    axis.set_yticks(range(len(choices)), [*choices])
+    axis.set(ylim=(len(choices) - 0.5, -0.5), xlabel="depth: share of the operations done (%)")
+    sns.despine(figure, left=True)
+    return figure
+
+
+def published_table(table: pd.DataFrame, groups: Groups, metric: str = "mIoU") -> pd.DataFrame:
+    """A study's cells among published results: a column per footing, "mean (seeds)" in per cent, empty where not run.
+
+    Args:
+        table: from `score_table`.
+        groups: the cells.
+        metric: shown.
+    """
+    import pandas as pd
+
+    columns = {
+        where: {label: _words(rows_of(table, {"where": where, **wanted})[metric]) for label, wanted in groups.items()}
+        for where in sorted(set(table["where"]))
+    }
+    return pd.DataFrame(columns, index=[*groups])
+
+
+def _words(scores: pd.Series) -> str:
+    values = [*scores.dropna()]
+    return f"{np.mean(values):.2f} ({len(values)})" if values else ""
+
+
+def _paired(table: pd.DataFrame, groups: Groups, name: str, reference: str, metric: str) -> Paired | None:
+    """Over the seeds both were run with; None without any."""
+    ours, theirs = (rows_of(table, groups[one]).set_index("seed")[metric] for one in (name, reference))
+    both = (ours - theirs).dropna()
+    return paired([*both]) if len(both) else None
+
+
+def _line(
+    axis: Axes, table: pd.DataFrame, x: str, metric: str, expected: Sequence[Any], shift: float, color: Any, name: str
+) -> None:
+    means = []
+    for place, value in enumerate(expected):
+        values = [*table[table[x] == value][metric].dropna()]
+        if values:
+            axis.plot([place + shift] * len(values), values, "o", color=color, alpha=0.45, markersize=3)
+        if len(values) > 1:
+            found = paired(values)
+            axis.plot([place + shift] * 2, [found.low, found.high], color=color, linewidth=2)
+        means.append(np.mean(values) if values else float("nan"))  # a line ends where nothing was run
+    axis.plot(np.arange(len(expected)) + shift, means, marker="D", markersize=5, color=color, label=name)
+
+
+def _level(axis: Axes, scores: pd.Series) -> None:
+    """Conventional training: its mean as a dashed line, its interval as a band."""
+    values = [*scores.dropna()]
+    if not values:
+        return
+    found = paired(values)
+    axis.axhline(found.mean, color="0.45", linestyle="--", linewidth=1.2, label="conventional")
+    if len(values) > 1:
+        axis.axhspan(found.low, found.high, color="0.5", alpha=0.15, linewidth=0)
+
+
+def _interval(axis: Axes, found: Paired, y: float, color: Any) -> None:
+    if len(found.differences) > 1:
+        axis.plot([found.low, found.high], [y, y], color=color, linewidth=2)
+    axis.plot(found.mean, y, "D", color=color, markersize=5)
+
+
+def _hatch(axis: Axes, places: Sequence[int], *, across: bool = False) -> None:
+    """A visibly empty cell at each place of the x axis, or across at each of the y axis."""
+    span, at = (axis.axhspan, axis.get_yaxis_transform()) if across else (axis.axvspan, axis.get_xaxis_transform())
+    turned: dict[str, Any] = {"ha": "right"} if across else {"ha": "center", "rotation": 90}
+    for place in places:
+        span(place - 0.4, place + 0.4, facecolor="none", edgecolor="0.8", hatch="//", linewidth=0, zorder=0)
+        x, y = (0.98, place) if across else (place, 0.14)
+        box = {"facecolor": "white", "edgecolor": "none", "pad": 1.0}
+        axis.text(x, y, "not run", transform=at, fontsize=7, color="0.35", va="center", bbox=box, **turned)
+
+
+def _percent(value: float | None) -> float:
+    return float("nan") if value is None else 100 * value

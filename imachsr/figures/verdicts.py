@@ -1,0 +1,129 @@
+"""The claim sheet as pictures: how many verdicts of each kind, and measured differences beside reported ones."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from ..claims import VERDICTS, Judgement
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+
+def verdict_counts(judgements: Sequence[Judgement]) -> pd.DataFrame:
+    """Claims per table (rows) and verdict (columns, all of them), with their sum."""
+    import pandas as pd
+
+    rows = [(judgement.claim.paper, judgement.claim.table, judgement.verdict) for judgement in judgements]
+    table = pd.DataFrame(rows, columns=["paper", "table", "verdict"])
+    table["verdict"] = pd.Categorical(table["verdict"], VERDICTS)
+    counts = pd.crosstab([table["paper"], table["table"]], table["verdict"], dropna=False)
+    counts = counts.reindex(columns=[*VERDICTS], fill_value=0)
+    counts = counts[counts.sum(axis=1) > 0]
+    counts.columns.name = None
+    return counts.assign(claims=counts.sum(axis=1))
+
+
+def verdict_chart(judgements: Sequence[Judgement]) -> Figure:
+    """`verdict_counts` as stacked bars, the numbers on them."""
+    import matplotlib.pyplot as plt
+    import seaborn as sns
+
+    counts = verdict_counts(judgements)
+    colors = dict(zip(VERDICTS, _verdict_colors(), strict=True))
+    figure, axis = plt.subplots(figsize=(9.5, 0.8 + 0.34 * len(counts)), layout="constrained")
+    left = [0] * len(counts)
+    for verdict in VERDICTS:
+        values = [int(value) for value in counts[verdict]]
+        hatch = "//" if verdict == "not testable here" else None
+        bars = axis.barh(range(len(counts)), values, left=left, color=colors[verdict], label=verdict, hatch=hatch,
+                         edgecolor="0.75" if hatch else "white")  # fmt: skip
+        axis.bar_label(bars, [str(v) if v else "" for v in values], label_type="center", fontsize=8)
+        left = [a + b for a, b in zip(left, values, strict=True)]
+    axis.set_yticks(range(len(counts)), [f"{paper}: {table}" for paper, table in counts.index], fontsize=8)
+    axis.invert_yaxis()
+    axis.set(xlabel="claims")
+    axis.legend(frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(1.0, 1.0))
+    sns.despine(figure)
+    return figure
+
+
+def forest_table(judgements: Sequence[Judgement]) -> pd.DataFrame:
+    """One row per measured comparison: reported and measured difference in points, intervals, seeds, verdict."""
+    import pandas as pd
+
+    rows = [
+        {
+            "claim": judgement.claim.id,
+            "metric": contrast.metric,
+            "reported": judgement.claim.reported.get(contrast.metric, float("nan")),
+            "measured": contrast.found.mean,
+            "low": contrast.found.low,
+            "high": contrast.found.high,
+            "frames low": contrast.frames[0] if contrast.frames else float("nan"),
+            "frames high": contrast.frames[1] if contrast.frames else float("nan"),
+            "seeds": len(contrast.found.differences),
+            "visible": contrast.found.visible,
+            "verdict": judgement.verdict,
+        }
+        for judgement in judgements
+        for contrast in judgement.contrasts
+        if contrast.found
+    ]
+    columns = ["claim", "metric", "reported", "measured", "low", "high", "frames low", "frames high", "seeds",
+               "visible", "verdict"]  # fmt: skip
+    return pd.DataFrame(rows, columns=columns)
+
+
+def forest(judgements: Sequence[Judgement]) -> Figure:
+    """Measured differences with intervals over seeds (thick) and over frames (thin), reported ones as crosses.
+
+    Comparisons without runs are counted below, not drawn.
+    """
+    import matplotlib.pyplot as plt
+    import seaborn as sns
+
+    table = forest_table(judgements)
+    missing = sum(contrast.found is None for judgement in judgements for contrast in judgement.contrasts)
+    colors = dict(zip(VERDICTS, _verdict_colors(), strict=True))
+    figure, axis = plt.subplots(figsize=(9.0, 1.2 + 0.34 * max(1, len(table))), layout="constrained")
+    axis.axvline(0, color="0.6", linewidth=1)
+    for y, row in enumerate(table.to_dict("records")):
+        color = colors[row["verdict"]]
+        axis.plot([row["frames low"], row["frames high"]], [y + 0.18] * 2, color="0.35", linewidth=1)
+        axis.plot([row["low"], row["high"]], [y, y], color=color, linewidth=3)
+        axis.plot(row["measured"], y, "D", color=color, markeredgecolor="0.25", markersize=5)
+        axis.plot(row["reported"], y, "x", color="0.1", markersize=7)
+    axis.set_yticks(range(len(table)), [_label(row) for row in table.to_dict("records")], fontsize=8)
+    axis.set(ylim=(len(table) - 0.4, -0.6), xlabel=f"difference in points; {missing} comparisons more have no runs")
+    if table.empty:
+        axis.text(0.5, 0.5, "no comparison has runs", transform=axis.transAxes, ha="center", color="0.35")
+    axis.legend(handles=_forest_legend(sorted(set(table["verdict"]), key=VERDICTS.index), colors), frameon=False,
+                fontsize=8, loc="upper left", bbox_to_anchor=(1.0, 1.0))  # fmt: skip
+    sns.despine(figure)
+    return figure
+
+
+def _label(row: dict[str, Any]) -> str:
+    named = row["claim"] if f"/{row['metric']}" in row["claim"] else f"{row['claim']}, {row['metric']}"
+    return f"{named} ({row['seeds']} seed{'s' if row['seeds'] != 1 else ''})"
+
+
+def _forest_legend(verdicts: Sequence[str], colors: dict[str, str]) -> list:
+    from matplotlib.lines import Line2D
+
+    return [
+        *(Line2D([], [], color=colors[v], marker="D", markeredgecolor="0.25", linewidth=3, label=v) for v in verdicts),
+        Line2D([], [], color="0.35", linewidth=1, label="95 % over test frames"),
+        Line2D([], [], color="0.1", marker="x", linewidth=0, label="reported"),
+    ]
+
+
+def _verdict_colors() -> list:
+    """One per verdict, from seaborn's colour-blind palette; what nobody knows is pale."""
+    import seaborn as sns
+
+    palette = sns.color_palette("colorblind")
+    return [palette[2], palette[3], palette[8], (0.93, 0.93, 0.93), palette[4], palette[9]]
