@@ -15,7 +15,7 @@ READY := .venv/.ready
 export OMP_WAIT_POLICY ?= PASSIVE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup reproduce test check format lab bench zoo notebooks lock clean
+.PHONY: help setup reproduce test check format lab bench faults zoo notebooks lock clean
 
 help: ## list the verbs
 	@grep -hE '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/:/' | awk -F': ' '{ printf "  make %-11s %s\n", $$1, $$2 }'
@@ -54,6 +54,11 @@ lab: $(READY) ## open the notebooks in JupyterLab
 
 bench: $(READY) ## measure the kernels' speed as ratios, and file it
 	@$(BIN)/python benchmarks/losses.py
+	@$(BIN)/python benchmarks/complexity.py
+	@$(BIN)/python benchmarks/metrics.py
+
+faults: $(READY) ## do every fault to a training that it must survive, and file it (minutes, resumable)
+	@$(BIN)/python benchmarks/faults.py
 
 zoo: $(READY) ## try points on every public network, and file it (long, resumable)
 	@$(BIN)/python benchmarks/zoo.py

@@ -26,9 +26,12 @@ def add(verbs: argparse._SubParsersAction) -> None:
     defaults = {entry.name: entry.default for entry in fields(Settings)}
     parser.add_argument("--tier", choices=[*TIERS], help="start from a tier's defaults")
     parser.add_argument("--model", help=f"network by name (default: {defaults['model']})")
-    parser.add_argument("--data", help="streets or camvid (default: streets)")
+    parser.add_argument("--data", help="streets, camvid, cityscapes, synthia_sf or nyudv2 (default: streets)")
     parser.add_argument("--root", help="folder of the data, for all but streets")
-    parser.add_argument("--split", help="standard; for camvid also random600, val101, blocked600 (default: standard)")
+    parser.add_argument(
+        "--split",
+        help="standard; camvid: random600, val101, blocked600; cityscapes: val500; synthia_sf: random:1596/628",
+    )
     parser.add_argument("--scheme", choices=[*SCHEMES], help=f"(default: {defaults['scheme']})")
     parser.add_argument("--points", type=int, help=f"number of intermediate points M (default: {defaults['points']})")
     parser.add_argument("--near", choices=["spread", "input", "center", "output"], help="(default: spread)")
@@ -53,6 +56,9 @@ def add(verbs: argparse._SubParsersAction) -> None:
     parser.add_argument("--size", type=size, metavar="HxW", help="network input, height x width (default: 180x240)")
     parser.add_argument("--length", type=int, help="images per part, for streets")
     parser.add_argument("--augment", action="store_true", default=None, help="random scale, crop, flip and colour")
+    parser.add_argument("--crop", type=size, metavar="HxW", help="cut out by --augment (default: the size)")
+    parser.add_argument("--classes", type=int, help="reading of the labels: synthia_sf 19, 22 or 23; camvid 11 or 31")
+    parser.add_argument("--inputs", help="of nyudv2, such as rgb+hha, rgb or depth (default: rgb+hha)")
     parser.add_argument("--epochs", type=int, help=f"(default: {defaults['epochs']})")
     parser.add_argument("--batch-size", type=int, help=f"(default: {defaults['batch_size']})")
     parser.add_argument("--learning-rate", type=float, help=f"(default: {defaults['learning_rate']})")

@@ -21,6 +21,9 @@ LATER: dict[str, Any] = {
     "precision": "fp32",
     "ema": None,
     "compile": False,
+    "crop": None,
+    "classes": None,
+    "inputs": None,
 }
 OF_POINTS = ("points", "near", "distance", "alpha", "lambda_", "divide", "weighting", "weight_schedule")
 
@@ -76,6 +79,11 @@ class Settings:
     size: tuple[int, int] | None = (180, 240)  # height, width of the network's input; None: as the data comes
     length: int | None = None  # images per part, for Streets, which can draw any number; None: its default
     augment: bool = False
+    crop: tuple[int, int] | None = None  # height, width cut out by augmentation; None: size
+    classes: int | None = (
+        None  # how labels are read: synthia_sf 19, 22 or 23; camvid 11 or 31; None: the data's default
+    )
+    inputs: str | None = None  # of nyudv2: rgb+hha, rgb, hha, depth, ...; None: its default
     epochs: int = 20
     batch_size: int = 8  # iMacSR Table III
     learning_rate: float = 3e-4  # iMacSR Table III
@@ -119,11 +127,16 @@ class Settings:
             kinds = str(entry.type).split(" | ")
             if kinds[0] == "float" and type(value) is int:
                 object.__setattr__(self, name, float(value))
-            elif name == "size" and value is not None:
+            elif name in ("size", "crop") and value is not None:
                 if len(tuple(value)) != 2 or any(type(side) is not int or side < 1 for side in value):
-                    raise ValueError(f"got size={value!r}; a size is (height, width) in pixels; give two whole numbers")
+                    raise ValueError(
+                        f"got {name}={value!r}; a size is (height, width) in pixels; give two whole numbers"
+                    )
                 object.__setattr__(self, name, tuple(value))
-            elif type(value).__name__ not in (*kinds, "NoneType" if "None" in kinds else "") and name != "size":
+            elif type(value).__name__ not in (*kinds, "NoneType" if "None" in kinds else "") and name not in (
+                "size",
+                "crop",
+            ):
                 raise TypeError(f"got {name}={value!r} of type {type(value).__name__}; it is {entry.type}; give that")
             if isinstance(getattr(self, name), float) and not 0 <= getattr(self, name) < float("inf"):
                 raise ValueError(f"got {name}={value}; it is a finite number of at least 0; correct it")

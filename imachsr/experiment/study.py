@@ -5,13 +5,14 @@ from __future__ import annotations
 import io
 import shutil
 import time
+from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from .. import datasets
 from ..objective import Supervised, scheme
@@ -58,7 +59,7 @@ def run(
         return Result.read(places.result)
     datasets.verify(train)
     datasets.verify(test)
-    trainee = build(settings, len(train.classes), tuple(train[0][0].shape[-2:]))
+    trainee = build(settings, len(train.classes), train[0][0])
     with alone(places.lock) if ranks.first else nullcontext():
         if not ranks.told(places.result.is_file() and not again):  # else another process was faster
             result = _train_and_score(settings, places, train, test, trainee, keep and ranks.first, progress)
@@ -109,6 +110,9 @@ def data_of(settings: Settings) -> tuple[Any, Any]:
             root=settings.root,
             size=settings.size,
             length=settings.length,
+            classes=settings.classes,
+            inputs=settings.inputs,
+            crop=settings.crop if settings.augment and part == "train" else None,
             augment=settings.augment and part == "train",
             augment_seed=settings.seed,
         )
@@ -117,8 +121,14 @@ def data_of(settings: Settings) -> tuple[Any, Any]:
     return train, test
 
 
-def build(settings: Settings, classes: int, size: tuple[int, int]) -> Supervised:
-    """The network of the settings with its scheme attached, from the settings' seed, for images of `size`."""
+def build(settings: Settings, classes: int, example: Tensor | Sequence[Tensor]) -> Supervised:
+    """The network of the settings with its scheme attached, from the settings' seed.
+
+    Args:
+        settings: of the run.
+        classes: K of the data.
+        example: one image (3, H, W), or several inputs, of the shape trained on.
+    """
     from .. import models
 
     torch.manual_seed(settings.seed)
@@ -131,9 +141,11 @@ def build(settings: Settings, classes: int, size: tuple[int, int]) -> Supervised
         weighting=settings.weighting,
         schedule=settings.weight_schedule,
     )
+    examples = [example] if isinstance(example, Tensor) else example
+    inputs = [torch.zeros(2, *image.shape) for image in examples]
     points: tuple[Point, ...] = ()
     if chosen_scheme.uses_points:
-        found = find_points(network, torch.zeros(2, 3, *size))
+        found = find_points(network, *inputs)
         points = choose_points(found, settings.points, near=settings.near, distance=settings.distance)
     return Supervised(network, points, chosen_scheme, classes=classes)
 

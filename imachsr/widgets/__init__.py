@@ -6,6 +6,7 @@ closed list JupyterLab takes the arrow keys for itself and moves to the next cel
 """
 
 from .bound import BoundEffect, bound_explorer, compute_bound
+from .cost import compute_cost, cost_explorer
 from .entropy import EntropyEffect, compute_entropy, entropy_explorer
 from .explorer import Explorer
 from .points import compute_points, point_picker
@@ -16,8 +17,10 @@ __all__ = [
     "Explorer",
     "bound_explorer",
     "compute_bound",
+    "compute_cost",
     "compute_entropy",
     "compute_points",
+    "cost_explorer",
     "entropy_explorer",
     "point_picker",
 ]
