@@ -1,13 +1,21 @@
 """Settings, keys, the ledger, and one real run."""
 
 import json
+import os
+import signal
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 
 import imachsr
 from imachsr.experiment import TIERS, Result, comparison, publish, results, run, write_atomically
+from imachsr.experiment.alone import alone
+from imachsr.experiment.export import export
+from imachsr.training import Stopped
 
 TINY = imachsr.Settings(size=(32, 48), length=4, epochs=1, batch_size=2, memory_format="contiguous")
 
@@ -62,6 +70,67 @@ def test_the_file_is_strict_json(ran):
     assert stored["key"] == result.key
 
 
+def test_a_stopped_run_goes_on_and_ends_the_same(ran, tmp_path, monkeypatch):
+    import imachsr.training
+
+    settings, evaluate = replace(TINY, epochs=2, augment=True), imachsr.training.evaluate
+    want = run(settings, ledger=tmp_path / "undisturbed", progress=False)
+
+    def interrupted(*words, **options):
+        os.kill(os.getpid(), signal.SIGTERM)
+        return evaluate(*words, **options)
+
+    ledger = tmp_path / "stopped"
+    with monkeypatch.context() as patch:
+        patch.setattr("imachsr.training.evaluate", interrupted)
+        with pytest.raises(Stopped, match="stopped after 2 steps, all of them kept; run the same again") as stopped:
+            run(settings, ledger=ledger, progress=False)
+    assert stopped.value.status == 128 + signal.SIGTERM
+    assert not list(ledger.glob("*.json"))
+    assert list((ledger / "checkpoints").rglob("step-*.ckpt"))
+    found = run(settings, ledger=ledger, progress=False, keep=True)
+    assert [epoch["losses"] for epoch in found.history] == [epoch["losses"] for epoch in want.history]
+    assert (found.key, found.per_image, found.scores) == (want.key, want.per_image, want.scores)
+    assert not list((ledger / "checkpoints").rglob("*.ckpt")), "a filed run needs none"
+    steps = (ledger / "runs" / found.key / "metrics.jsonl").read_text().splitlines()
+    assert [json.loads(line)["step"] for line in steps] == [1, 2, 2, 3, 4, 4]
+
+
+def test_a_kept_network_is_exported_and_computes_the_same(tmp_path):
+    result = run(replace(TINY, scheme="conventional"), ledger=tmp_path, progress=False, keep=True)
+    weights, program = export(result.key[:8], tmp_path, tmp_path / "out")
+    assert "state_dict" in weights
+    assert "outputs differ by" in program
+    network = imachsr.models.create(TINY.model, len(result.classes)).eval()
+    network.load_state_dict(torch.load(tmp_path / "out" / f"{result.key}.pt", weights_only=True))
+    images = torch.rand(2, 3, *TINY.size)
+    loaded = torch.export.load(tmp_path / "out" / f"{result.key}.pt2").module()
+    with torch.no_grad():
+        torch.testing.assert_close(loaded(images), network(images), rtol=1e-4, atol=1e-4)
+
+
+def test_export_says_what_is_missing(ran, tmp_path):
+    ledger, result = ran
+    with pytest.raises(ValueError, match="run its settings with --again"):
+        export(result.key, ledger, tmp_path)
+    with pytest.raises(ValueError, match="exactly one"):
+        export("zz", ledger, tmp_path)
+
+
+def test_a_run_waits_for_another_process_that_does_it(tmp_path):
+    """A lock that dies with its holder, and that children of the holder do not hold."""
+    hold = "import sys; from pathlib import Path; from imachsr.experiment.alone import alone\n"
+    hold += f"with alone(Path({str(tmp_path / 'run.lock')!r})):\n    print('in', flush=True); sys.stdin.read()"
+    with subprocess.Popen([sys.executable, "-c", hold], stdin=-1, stdout=-1, text=True) as holder:
+        assert holder.stdout.readline() == "in\n"
+        fcntl = pytest.importorskip("fcntl", reason="file locks as on Unix")
+        with (tmp_path / "run.lock").open("w") as file, pytest.raises(BlockingIOError):
+            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        holder.kill()
+    with alone(tmp_path / "run.lock"):
+        pass
+
+
 def test_publish_copies_by_the_beginning_of_a_key(ran, tmp_path):
     ledger, result = ran
     (path,) = publish([result.key[:6]], ledger=ledger, published=tmp_path)
@@ -91,6 +160,11 @@ def test_keys_of_published_results_stay():
         assert imachsr.Settings(**known).key(result.provenance["fingerprint"]) == result.key
     assert replace(TINY, weighting="uncertainty").key("d") != TINY.key("d")
     assert replace(TINY, weight_schedule="cosine").key("d") != TINY.key("d")
+    plain = replace(TINY, scheme="conventional")
+    changes = {"precision": "bf16", "accumulate": 2, "ema": 0.9, "warmup": 3, "clip_norm": 1.0, "compile": True}
+    for name, value in changes.items():
+        for settings in (TINY, plain):
+            assert replace(settings, **{name: value}).key("d") != settings.key("d"), name
 
 
 def test_tiers():

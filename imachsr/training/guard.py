@@ -51,7 +51,7 @@ def check_batch(images: Tensor | tuple[Tensor, ...], targets: Tensor, trainee: S
 
 def check_terms(terms: dict[str, Tensor], origin: str) -> dict[str, float]:
     """The terms as numbers; refuse one that is not finite, by its name."""
-    values = dict(zip(terms, torch.stack([value.double() for value in terms.values()]).tolist(), strict=True))
+    values = dict(zip(terms, torch.stack([*terms.values()]).tolist(), strict=True))
     for name, value in values.items():
         if not math.isfinite(value):
             raise FloatingPointError(
@@ -62,17 +62,14 @@ def check_terms(terms: dict[str, Tensor], origin: str) -> dict[str, float]:
 
 
 def gradient_norms(trainee: Supervised) -> dict[str, float]:
-    """Norm of the gradient over everything ("all"), the network, and the adapter at each point."""
+    """Norm of the gradient over the network, the adapter at each point, and everything ("all")."""
     groups = {"network": trainee.network.parameters()}
     for point, adapter in zip(trainee.points, trainee.adapters, strict=False):
         groups[point.name] = adapter.parameters()
     groups["all"] = trainee.parameters()
-    norms = {name: _norm([p.grad for p in parameters if p.grad is not None]) for name, parameters in groups.items()}
-    return dict(zip(norms, torch.stack([*norms.values()]).tolist(), strict=True))
-
-
-def _norm(gradients: Sequence[Tensor]) -> Tensor:
-    return nn.utils.get_total_norm(gradients).double().cpu() if gradients else torch.zeros((), dtype=torch.float64)
+    found = {name: [p.grad for p in group if p.grad is not None] for name, group in groups.items()}
+    norms = {name: nn.utils.get_total_norm(gradients) for name, gradients in found.items() if gradients}
+    return dict(zip(norms, torch.stack([*norms.values()]).tolist(), strict=True))  # waits for the device once
 
 
 def check_gradients(trainee: Supervised, parts: Sequence[Part]) -> None:

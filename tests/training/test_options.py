@@ -1,6 +1,8 @@
 """Each option of `fit` does what it says, and refuses what it cannot do."""
 
 import json
+import signal
+import time
 from pathlib import Path
 
 import pytest
@@ -9,7 +11,7 @@ from torch import nn
 
 import imachsr
 from imachsr.objective import Supervised
-from imachsr.training import LEARNING_RATES, adam, batches, fit, layout_of
+from imachsr.training import LEARNING_RATES, Stopped, adam, batches, fit, layout_of
 from imachsr.training.loader import sample_name
 from imachsr.training.options import Average, learning_rates
 from imachsr.training.ranks import Ranks, synchronized
@@ -43,6 +45,37 @@ def trained(trainee=None, **options):
     trainee = trainee or supervised()
     options = {"epochs": 2, "progress": False, **options}
     return fit(trainee, batches(Pairs(), 4), **options), trainee
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="timed signals as on Unix")
+@pytest.mark.parametrize("where", ["step", "evaluation"])
+def test_a_stop_does_not_wait_for_what_takes_long(where, tmp_path, monkeypatch):
+    """A step that will not end is left, an evaluation too; what was finished before is kept."""
+    monkeypatch.setattr("imachsr.training.interrupt.GRACE", 0.05)
+
+    def forever(*_):
+        signal.raise_signal(signal.SIGTERM)
+        time.sleep(100)
+
+    trainee, evaluation = supervised(), forever if where == "evaluation" else None
+    if where == "step":
+        calls: list = []
+
+        def third(*_):
+            calls.append(1)
+            if len(calls) == 3:
+                forever()
+
+        trainee.network[0].register_forward_pre_hook(third)
+    with pytest.raises(Stopped, match="run the same again to go on"):
+        trained(trainee, checkpoints=tmp_path, save_every=0, evaluation=evaluation)
+    taken = 2 if where == "step" else 4
+    assert (tmp_path / f"step-{taken:09d}.ckpt").is_file()
+    again, finished = trained(supervised(), checkpoints=tmp_path)
+    whole, undisturbed = trained()
+    assert [epoch.losses for epoch in again] == [epoch.losses for epoch in whole]
+    for a, b in zip(finished.parameters(), undisturbed.parameters(), strict=True):
+        assert torch.equal(a, b)
 
 
 def test_every_schedule_starts_whole_and_ends_near_nothing():
