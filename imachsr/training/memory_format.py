@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
 
 from ..objective import Supervised
-from .loader import first_batch
+from .loader import first_batch, moved
 
 LAYOUTS = {"contiguous": torch.contiguous_format, "channels_last": torch.channels_last}
 
@@ -33,19 +34,21 @@ def layout_of(trainee: Supervised) -> str:
     return "channels_last" if last else "contiguous"
 
 
-def fastest_memory_format(trainee: Supervised, images: Tensor, targets: Tensor) -> torch.memory_format:
+def fastest_memory_format(
+    trainee: Supervised, images: Tensor | Sequence[Tensor], targets: Tensor
+) -> torch.memory_format:
     """Measure one step in both layouts and return the faster; weights, buffers and random state stay as they were.
 
     Which one wins depends on machine and resolution: channels_last is slower for small images and faster for large.
     """
     state = {name: value.clone() for name, value in trainee.state_dict().items()}
     device = next(trainee.parameters()).device
-    images, targets = images.to(device), targets.to(device)
+    inputs, targets = moved([images] if isinstance(images, Tensor) else images, device), targets.to(device)
     seconds = {}
     with torch.random.fork_rng():
         for memory_format in (torch.contiguous_format, torch.channels_last):
             trainee.to(memory_format=memory_format)
-            laid_out = images.to(memory_format=memory_format)
+            laid_out = tuple(each.to(memory_format=memory_format) for each in inputs)
             times = []
             for _ in range(3):  # the first one warms up
                 started = time.perf_counter()

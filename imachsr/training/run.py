@@ -136,12 +136,13 @@ class Run:
         with progress_bar(self.loader, title, self.progress, done=state.step) as self.bar:
             for images, targets in self.bar:
                 self.keeper.pause(state, self.log)
+                images = tuple(images) if isinstance(images, list) else images  # several inputs
                 check_batch(images, targets, self.trainee, self._sample)
                 self.trainee.progress = state.taken / self.steps
                 if self.compile and not self.trainee.weights.measuring and not self.trainee._compiled_call_impl:
                     self.trainee.compile(**({} if self.compile is True else {"backend": self.compile}))
                 self.terms: dict[str, float] = {}
-                yield tuple(images) if isinstance(images, list) else images, targets
+                yield images, targets
                 show(self.bar, self.terms, state.tally, self.steps - state.taken)
 
     def _sample(self, place: int) -> str:

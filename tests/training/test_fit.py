@@ -153,3 +153,26 @@ def test_one_line_per_epoch_where_output_is_no_terminal(capsys):
     assert len(lines) == 2
     assert "small epoch 2/2" in lines[1]
     assert "images/s" in lines[1]
+
+
+def test_batches_of_several_inputs_train_in_the_faster_layout():
+    class Two(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.rgb, self.depth, self.classify = nn.Conv2d(3, 8, 3), nn.Conv2d(1, 8, 3), nn.Conv2d(8, 2, 1)
+
+        def forward(self, rgb, depth):
+            return self.classify(self.rgb(rgb) + self.depth(depth))
+
+    class Pairs(torch.utils.data.Dataset):
+        def __len__(self):
+            return 4
+
+        def __getitem__(self, index):
+            draw = torch.Generator().manual_seed(index[1])
+            inputs = torch.rand(3, 8, 8, generator=draw), torch.rand(1, 8, 8, generator=draw)
+            return inputs, torch.randint(0, 2, (8, 8), generator=draw)
+
+    trainee = imachsr.Supervised(Two(), (), imachsr.scheme("conventional"), classes=2)
+    history = fit(trainee, batches(Pairs(), 2), epochs=2, memory_format="auto", progress=False)
+    assert history[1].losses["output"] != history[0].losses["output"]
