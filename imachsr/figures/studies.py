@@ -12,6 +12,7 @@ import numpy as np
 
 from ..claims import Paired, paired
 from ..experiment import METRICS, Result, Settings
+from ..experiment.settings import OF_POINTS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
     from ..points import Point
 
 SHOWN = ("mIoU", "mF1")  # of the papers' Figures 3 and 4
+LEAST_SPAN = 4.0  # points, of an axis: what two seeds of one setting easily differ by
+# settings that a footing always names, that a study varies, or that change no score
+SAID = {"data", "split", "size", "model", "epochs", "scheme", *OF_POINTS, "seed", "tier", "root", "workers",
+        "memory_format", "evaluate_every"}  # fmt: skip
 Groups = Mapping[str, Mapping[str, Any]]  # label -> column -> value: the rows that bear the label
 
 
@@ -53,7 +58,12 @@ def footing(result: Result) -> str:
     """What a result was run on, in words: scores of equal words may be compared."""
     s = result.settings
     size = "x".join(map(str, s["size"] or ("native",)))
-    return f"{s['data']} {s['split']} {size}, {s['model']}, {s['epochs']} epochs"
+    unusual = [
+        f", {name} {s[name]}"
+        for name in Settings.__dataclass_fields__
+        if name not in SAID and name in s and s[name] != getattr(Settings, name)
+    ]
+    return f"{s['data']} {s['split']} {size}, {s['model']}, {s['epochs']} epochs" + "".join(unusual)
 
 
 def rows_of(table: pd.DataFrame, wanted: Mapping[str, Any]) -> pd.DataFrame:
@@ -91,7 +101,7 @@ def along(
         ran = {value for name in lines for value in rows_of(table, groups[name])[x]}
         _hatch(axis, [place for place, value in enumerate(expected) if value not in ran])
         axis.set(xticks=range(len(expected)), xticklabels=expected, xlim=(-0.6, len(expected) - 0.4))
-        axis.set(xlabel=x, ylabel=f"{metric} (%)")
+        axis.set(xlabel=x, ylabel=f"{metric} (%)", ylim=_wide_enough(*axis.get_ylim()))
     if axes[0, 0].get_legend_handles_labels()[0]:
         axes[0, -1].legend(frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(1.0, 1.0))
     sns.despine(figure)
@@ -154,6 +164,7 @@ def differences(table: pd.DataFrame, groups: Groups, reference: str, metrics: Se
             _interval(axis, one, y, color)
         _hatch(axis, empty, across=True)
         axis.set(xlabel=f"{metric}, points from {reference}", ylim=(len(rows) - 0.5, -0.5))
+        axis.set_xlim(_wide_enough(*axis.get_xlim()))
         axis.xaxis.label.set_fontsize(9)
         axis.set_yticks(range(len(rows)), rows)
     sns.despine(figure)
@@ -236,6 +247,12 @@ def _level(axis: Axes, scores: pd.Series) -> None:
     axis.axhline(found.mean, color="0.45", linestyle="--", linewidth=1.2, label="conventional")
     if len(values) > 1:
         axis.axhspan(found.low, found.high, color="0.5", alpha=0.15, linewidth=0)
+
+
+def _wide_enough(low: float, high: float) -> tuple[float, float]:
+    """Limits at least `LEAST_SPAN` points apart: a zoomed axis makes chance look like a finding."""
+    missing = max(0.0, LEAST_SPAN - (high - low))
+    return low - missing / 2, high + missing / 2
 
 
 def _interval(axis: Axes, found: Paired, y: float, color: Any) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..claims import VERDICTS, Judgement
@@ -106,7 +106,7 @@ def forest(judgements: Sequence[Judgement]) -> Figure:
     return figure
 
 
-def _label(row: dict[str, Any]) -> str:
+def _label(row: Mapping[Any, Any]) -> str:
     named = row["claim"] if f"/{row['metric']}" in row["claim"] else f"{row['claim']}, {row['metric']}"
     return f"{named} ({row['seeds']} seed{'s' if row['seeds'] != 1 else ''})"
 

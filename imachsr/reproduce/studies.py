@@ -7,11 +7,11 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from ..experiment import Result, Settings
+from ..experiment.settings import OF_POINTS
 
 MOBILE = ("topformer_tiny", "seaformer_tiny")
+SHORT = ("smoke", "lesson")  # tiers that take part of a grid, for they have minutes
 SPLITS = ("standard", "val101", "blocked600", "random600")  # of camvid: apart, then closer and closer in time
-# what tells one cell of a study from another, besides what it was run on
-CELL = ("scheme", "points", "near", "distance", "alpha", "lambda_", "divide", "weighting", "weight_schedule")
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ def cell(settings: Mapping[str, Any]) -> tuple[Any, ...]:
     """What a run is in a study: its scheme and, where that has points, what is asked of them and where."""
     if settings["scheme"] == "conventional":
         return ("conventional",)
-    return tuple(settings.get(name, getattr(Settings, name)) for name in CELL)
+    return (settings["scheme"], *(settings.get(name, getattr(Settings, name)) for name in OF_POINTS))
 
 
 def _all(tier: str, data: str, root: str | None, seeds: int, changes: Sequence[Mapping[str, Any]]) -> list[Settings]:
@@ -54,7 +54,7 @@ def _all(tier: str, data: str, root: str | None, seeds: int, changes: Sequence[M
 
 
 def _table2(tier: str, data: str, root: str | None, seeds: int) -> list[Settings]:
-    models = ("deeplabv3plus_resnet18", *(MOBILE if tier in ("lab", "paper") else ()))
+    models = ("deeplabv3plus_resnet18", *(() if tier in SHORT else MOBILE))
     schemes = ("conventional", "imacsr", "imachsr")
     changes = [{"model": model, "scheme": scheme, "points": 3} for model in models for scheme in schemes]
     return _all(tier, data, root, seeds, changes)
@@ -66,7 +66,7 @@ def _off_and_on(tier: str, data: str, root: str | None, seeds: int) -> list[Sett
 
 def _fig3(tier: str, data: str, root: str | None, seeds: int) -> list[Settings]:
     """One point has the same weight either way and is run once."""
-    counts = (1, 3, 5) if tier == "smoke" else (1, 2, 3, 4, 5)
+    counts = (1, 3, 5) if tier in SHORT else (1, 2, 3, 4, 5)
     changes: list[dict[str, Any]] = [{"scheme": "conventional"}]
     changes += [{"points": M, "divide": divide} for divide in (True, False) for M in counts if M > 1 or divide]
     return _all(tier, data, root, seeds, changes)
@@ -83,7 +83,7 @@ def _fig4(tier: str, data: str, root: str | None, seeds: int) -> list[Settings]:
 
 
 def _table4(tier: str, data: str, root: str | None, seeds: int) -> list[Settings]:
-    counts = (1, 3) if tier == "smoke" else (1, 2, 3)
+    counts = (1, 3) if tier in SHORT else (1, 2, 3)
     changes: list[dict[str, Any]] = [{"scheme": "conventional"}]
     changes += [
         {"points": M, "near": near, "distance": 1, "divide": divide}
@@ -97,7 +97,7 @@ def _table4(tier: str, data: str, root: str | None, seeds: int) -> list[Settings
 
 def _weights_per_point(tier: str) -> tuple[bool, ...]:
     """Shared among the points, and the papers' constant weight per point; the first alone where time is short."""
-    return (True,) if tier == "smoke" else (True, False)
+    return (True,) if tier in SHORT else (True, False)
 
 
 def terms_apart(tier: str, data: str, root: str | None, seeds: int) -> list[Settings]:
@@ -109,20 +109,21 @@ def terms_apart(tier: str, data: str, root: str | None, seeds: int) -> list[Sett
 def other_losses(tier: str, data: str, root: str | None, seeds: int) -> list[Settings]:
     """The output's own loss at the points, or another, with gradients of one length and no regularizer."""
     matched = {"weighting": "gradient_norm", "lambda_": 0.0}
+    others = ("dice",) if tier in SHORT else ("infonce", "region", "dice", "lovasz")
     changes: list[dict[str, Any]] = [
         {"scheme": "conventional"},
         {"scheme": "deep_supervision", "weighting": "gradient_norm"},
-        {"scheme": "imachsr", **matched},
+        *({"supervision": name, **matched} for name in ("plug_in", *others)),
     ]
     return _all(tier, data, root, seeds, changes)
 
 
 def other_weights(tier: str, data: str, root: str | None, seeds: int) -> list[Settings]:
-    """alpha and lambda four and ten times smaller and larger, one at a time, and weights that fade."""
-    short = tier == "smoke"
+    """alpha four times and lambda ten times smaller and larger, one at a time, and weights that fade."""
+    short = tier in SHORT
     changes: list[dict[str, Any]] = [{"scheme": "conventional"}, {}]
     changes += [{"alpha": alpha} for alpha in ((1.6,) if short else (0.1, 1.6))]
-    changes += [{"lambda_": lambda_} for lambda_ in ((0.1,) if short else (0.001, 0.1))]
+    changes += [{"lambda_": lambda_} for lambda_ in (() if short else (0.001, 0.1))]
     changes += [{"weight_schedule": schedule} for schedule in (() if short else ("linear", "cosine"))]
     return _all(tier, data, root, seeds, changes)
 
@@ -135,7 +136,7 @@ def splits(tier: str, data: str, root: str | None, seeds: int) -> list[Settings]
 
 def _help(tier: str, data: str, root: str | None, seeds: int) -> list[Settings]:
     every = [part(tier, data, root, seeds) for part in (terms_apart, other_losses, other_weights, splits)]
-    return list(dict.fromkeys(setting for settings in every for setting in settings))
+    return sorted(dict.fromkeys(setting for settings in every for setting in settings), key=lambda one: one.seed)
 
 
 STUDIES: dict[str, Study] = {
