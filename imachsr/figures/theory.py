@@ -28,7 +28,7 @@ def short_names(names: Sequence[str]) -> list[str]:
     ]
 
 
-def growth(*, most: int = 8, share: float = 0.1, steps: int = 1000) -> dict[str, np.ndarray]:
+def growth(*, most: int = 8, share: float = 1.0, steps: int = 1000) -> dict[str, np.ndarray]:
     """Both bounds over M for equal components with unit weights: at fixed eta, and at fixed eta L_S over (sum w)^2.
 
     Args:

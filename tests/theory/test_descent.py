@@ -1,6 +1,7 @@
 """Expectations against loops by hand and against replicates; counterexamples to the digits; a share of the study."""
 
 import itertools
+import json
 import math
 import sys
 
@@ -8,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from conftest import REPOSITORY
 from imachsr.theory import (
     Softmax,
     adam,
@@ -166,6 +168,18 @@ def test_the_study_repeats_and_knows_its_blocks():
     assert SIZE * BLOCKS == 10_000
     with pytest.raises(ValueError, match=r"got block 200; the study has blocks 0 to 199; take one of them"):
         study([200])
+
+
+def test_the_filed_study_is_this_one():
+    filed = json.loads((REPOSITORY / "data" / "results" / "theory" / "study.json").read_text(encoding="utf-8"))
+    assert filed["instances"] == len(filed["columns"]["step"]) == SIZE * BLOCKS
+    assert sum(row["corrected_fails"] + row["corrected_undecided"] for row in filed["summary"]) == 0
+    table = study([0, 1, 2])  # few steps: rounding has no time to grow
+    for name in ("points", "noise", "steps", "line"):
+        assert filed["columns"][name][: 3 * SIZE] == table[name]
+    np.testing.assert_allclose(filed["columns"]["step"][: 3 * SIZE], table["step"], rtol=1e-3)
+    over = np.divide(table["measured"], table["stated"])
+    np.testing.assert_allclose(filed["columns"]["over_stated"][: 3 * SIZE], over, rtol=1e-3)
 
 
 def test_instances_left_undecided_are_run_again(monkeypatch):
