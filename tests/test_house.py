@@ -23,13 +23,15 @@ MAY_IMPORT = {
     "metrics": set(),
     "objective": {"points", "adapters", "losses"},
     "training": {"objective", "metrics", "points", "adapters", "losses"},
-    "experiment": {"training", "objective", "points", "adapters", "losses", "models", "datasets", "metrics"},
+    "experiment": {
+        "training", "objective", "points", "adapters", "losses", "models", "datasets", "metrics", "hierarchy",
+    },
     "theory": set(),
     "complexity": {"training", "objective", "points", "adapters", "losses", "metrics"},
     "hierarchy": {"training", "objective", "points", "adapters", "losses", "metrics", "models"},
     "claims": {"experiment", "metrics"},
     "reproduce": {"experiment", "training", "datasets"},
-}
+}  # fmt: skip
 LEAVES = {"figures", "widgets", "lessons", "cli", "__main__", "__init__"}
 
 

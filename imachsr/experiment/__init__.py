@@ -12,17 +12,21 @@ from .ledger import (
     results_markdown,
     write_atomically,
 )
+from .phases import first_phase, tradeoffs
 from .provenance import provenance
 from .settings import TIERS, Settings
 from .study import build, run
+from .supervisions import SUPERVISIONS
 
 __all__ = [
     "METRICS",
+    "SUPERVISIONS",
     "TIERS",
     "Result",
     "Settings",
     "build",
     "comparison",
+    "first_phase",
     "home",
     "ledger_folder",
     "provenance",
@@ -31,5 +35,6 @@ __all__ = [
     "results",
     "results_markdown",
     "run",
+    "tradeoffs",
     "write_atomically",
 ]

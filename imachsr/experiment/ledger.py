@@ -47,7 +47,11 @@ class Result:
     scores: dict[str, dict[str, Any]]  # protocol -> scores, after the last epoch
     history: list[dict[str, Any]]  # one `Epoch` each
     per_image: list[list[list[int]]]  # image -> TP, FP, FN -> class: every protocol can be computed again
+    certainty: dict[str, Any] = field(
+        default_factory=dict
+    )  # calibration error and predictive entropy, after the last epoch
     provenance: dict[str, Any] = field(default_factory=dict)
+    analysis: dict[str, Any] = field(default_factory=dict)  # with settings.analysis: see `phases.analysed`
 
     @property
     def group(self) -> str:

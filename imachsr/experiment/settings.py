@@ -9,6 +9,7 @@ from typing import Any
 
 from ..objective import SCHEDULES, SCHEMES, WEIGHTINGS
 from ..training import DTYPES, LEARNING_RATES
+from .supervisions import SUPERVISIONS, own_supervision
 
 NUMERICS = 1  # raise it when the same settings would give other numbers; old results then no longer answer
 # fields younger than the first results: they enter the key only where they depart from how it was before
@@ -24,8 +25,18 @@ LATER: dict[str, Any] = {
     "crop": None,
     "classes": None,
     "inputs": None,
+    "supervision": "",
+    "gamma": None,
+    "analysis": 0.0,
+    "theta": 76.0,
+    "clustering": "spectral",
+    "lighter": None,
 }
-OF_POINTS = ("points", "near", "distance", "alpha", "lambda_", "divide", "weighting", "weight_schedule")
+OF_POINTS = (
+    "points", "near", "distance", "alpha", "lambda_", "divide", "weighting", "weight_schedule", "supervision", "gamma",
+)  # fmt: skip
+OF_CLUSTERS = ("theta", "clustering", "lighter")
+BY_HAND = ("manual", "halving")  # groupings that ask no data
 
 # Defaults per tier: where it runs, on what, within which time. A tier fixes cost, never a conclusion.
 TIERS: dict[str, dict[str, Any]] = {
@@ -42,6 +53,8 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "near": ("spread", "input", "center", "output"),
     "weighting": WEIGHTINGS,
     "weight_schedule": tuple(SCHEDULES),
+    "supervision": ("", *SUPERVISIONS),
+    "clustering": ("spectral", "k_means", *BY_HAND),
     "tier": (*TIERS, "custom"),
 }
 LEAST = {
@@ -76,6 +89,12 @@ class Settings:
     divide: bool = True  # alpha/M and lambda/M per point, so that M does not change the total weight
     weighting: str = "fixed"  # or gradient_norm, uncertainty: see Scheme
     weight_schedule: str = "constant"  # or linear, cosine: alpha and lambda fall to zero
+    supervision: str = ""  # a loss by name at the points, in place of the scheme's own; see `SUPERVISIONS`
+    gamma: tuple[float, ...] | None = None  # weight of the supervision at each point, in place of alpha; undivided
+    theta: float = 76.0  # hs3: degrees, see `hierarchy.class_count`
+    clustering: str = "spectral"  # hs3: or k_means; by hand without a first phase: manual, halving
+    analysis: float = 0.0  # share of the training images kept out, to count what the points confuse; hs3: 0 is 0.1
+    lighter: float | None = None  # hs3_fuse: inference costs at most so many times the plain network's
     size: tuple[int, int] | None = (180, 240)  # height, width of the network's input; None: as the data comes
     length: int | None = None  # images per part, for Streets, which can draw any number; None: its default
     augment: bool = False
@@ -112,12 +131,39 @@ class Settings:
             value = getattr(self, name)
             if value is not None and value < least:
                 raise ValueError(f"got {name}={value}; it must be at least {least}; raise it")
+        self._check_points()
         if self.tier in TIERS and any(
             getattr(self, name) != value for name, value in _defaults(self.tier, self.data).items()
         ):
             raise ValueError(
                 f"got tier={self.tier!r} with other settings than that tier's; a tier's name stands for "
                 f"{_defaults(self.tier, self.data)}; use Settings.at({self.tier!r}, ...), which calls the rest custom"
+            )
+
+    def _check_points(self) -> None:
+        """What is asked at the points fits the scheme, and a loss of its own is not named: equal runs have one key."""
+        own = own_supervision(self.scheme)
+        if (self.supervision or self.analysis) and not own:
+            what = f"supervision={self.supervision!r}" if self.supervision else f"analysis={self.analysis}"
+            raise ValueError(
+                f"got {what} with scheme {self.scheme!r}, which supervises no point; it speaks of what stands there; "
+                "use scheme 'deep_supervision' or leave it out"
+            )
+        if self.supervision == own:
+            object.__setattr__(self, "supervision", "")
+        if self.gamma is not None and len(self.gamma) != self.points:
+            raise ValueError(
+                f"got gamma={self.gamma} for points={self.points}; each point has its own weight; give one per point"
+            )
+        if self.theta > 90:
+            raise ValueError(
+                f"got theta={self.theta}; it goes from 0 (deep supervision) to 90 degrees (the output's mIoU); lower it"
+            )
+        if self.analysis >= 1:
+            raise ValueError(f"got analysis={self.analysis}; it is a share of the training images; try 0.1")
+        if self.lighter is not None and self.scheme != "hs3_fuse":
+            raise ValueError(
+                f"got lighter={self.lighter} with scheme {self.scheme!r}; only 'hs3_fuse' adds to inference; drop it"
             )
 
     def _check_types(self) -> None:
@@ -127,6 +173,8 @@ class Settings:
             kinds = str(entry.type).split(" | ")
             if kinds[0] == "float" and type(value) is int:
                 object.__setattr__(self, name, float(value))
+            elif name == "gamma" and value is not None:
+                object.__setattr__(self, name, _weights(value))
             elif name in ("size", "crop") and value is not None:
                 if len(tuple(value)) != 2 or any(type(side) is not int or side < 1 for side in value):
                     raise ValueError(
@@ -156,10 +204,24 @@ class Settings:
         for name, before in LATER.items():
             if chosen[name] == before:
                 del chosen[name]
-        if not SCHEMES[self.scheme].uses_points:
-            for name in OF_POINTS:
-                chosen.pop(name, None)
-        return chosen
+        silent = [] if SCHEMES[self.scheme].uses_points else [*OF_POINTS]
+        silent += [] if self._merges else [*OF_CLUSTERS]
+        silent += ["theta", "analysis"] if self._merges and not self.derives else []
+        return {name: value for name, value in chosen.items() if name not in silent}
+
+    @property
+    def _merges(self) -> bool:
+        return SCHEMES[self.scheme].clusters is not None
+
+    @property
+    def derives(self) -> bool:
+        """Whether classes are merged by what a first phase confuses."""
+        return self._merges and self.clustering not in BY_HAND
+
+    @property
+    def holds_out(self) -> bool:
+        """Whether part of the training images is kept out of training; phase 2 of HS3 takes them all."""
+        return self.analysis > 0 and not self._merges
 
     def alike(self) -> str:
         """What runs that differ in their seed alone have in common, as text."""
@@ -169,3 +231,11 @@ class Settings:
         """Content key: sha256 of the decisive settings, the data and the numerics version, 16 hex digits."""
         content = {"settings": self.decisive(), "data": data_fingerprint, "numerics": NUMERICS}
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _weights(value: Any) -> tuple[float, ...]:
+    """One finite weight per point."""
+    numbers = tuple(value) if isinstance(value, (tuple, list)) else ()
+    if not numbers or any(type(one) not in (int, float) or not 0 <= one < float("inf") for one in numbers):
+        raise ValueError(f"got gamma={value!r}; it is one finite weight of at least 0 per point; give such numbers")
+    return tuple(float(one) for one in numbers)

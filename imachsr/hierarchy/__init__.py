@@ -4,6 +4,7 @@ Axes: K classes, S clusters of them at a point, M points.
 """
 
 from .clusters import affinity, canonical, clusters, clusters_by_k_means
+from .embeddings import embeddings
 from .fuse import FusedHead, fuse, lighter, operations
 from .manual import MANUAL, halving, manual
 from .measure import analysis_split, confusions
@@ -21,6 +22,7 @@ __all__ = [
     "clusters",
     "clusters_by_k_means",
     "confusions",
+    "embeddings",
     "fuse",
     "halving",
     "lighter",

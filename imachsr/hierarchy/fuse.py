@@ -177,6 +177,7 @@ def _widened(head: nn.Conv2d, extra: int) -> nn.Conv2d:
     wide = nn.Conv2d(
         head.in_channels + extra, head.out_channels, head.kernel_size, head.stride, head.padding,  # type: ignore[arg-type]
         head.dilation, bias=head.bias is not None, padding_mode=head.padding_mode,  # type: ignore[arg-type]
+        device=head.weight.device, dtype=head.weight.dtype,
     )  # fmt: skip
     with torch.no_grad():
         wide.weight[:, : head.in_channels].copy_(head.weight)

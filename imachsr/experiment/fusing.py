@@ -1,0 +1,109 @@
+"""HS3-Fuse as a run: the network is changed before it is trained, and what that costs at inference is noted.
+
+Axes: C channels, M points.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from .. import hierarchy
+from ..points import Point
+
+
+def examples_of(example: Tensor | Sequence[Tensor]) -> list[Tensor]:
+    """The inputs of one sample, several or one."""
+    return [example] if isinstance(example, Tensor) else [*example]
+
+
+def fused(
+    network: nn.Module,
+    points: Sequence[Point],
+    clusters: Sequence[Sequence[int]],
+    inputs: Sequence[Tensor],
+    *,
+    lighter: float | None = None,
+) -> nn.Module:
+    """The network with its points fused into the last convolution.
+
+    Args:
+        network: fresh; it is changed.
+        points: on it.
+        clusters: of each class, for each point.
+        inputs: an example batch.
+        lighter: inference costs at most so many times the plain network's.
+    """
+    channels = None if lighter is None else lighter_channels(lighter, network, points, clusters, inputs)
+    return hierarchy.fuse(network, points, clusters, *inputs, channels=channels)
+
+
+def lighter_channels(
+    times: float,
+    network: nn.Module,
+    points: Sequence[Point],
+    clusters: Sequence[Sequence[int]],
+    inputs: Sequence[Tensor],
+) -> list[int]:
+    """Channels of the OCR blocks, all scaled alike, with which inference costs at most `times` the plain network's.
+
+    The network is not touched, and no random number is drawn.
+
+    Raises:
+        ValueError: a budget that not even the smallest blocks meet.
+    """
+    plain = on_meta(network)
+    images = [torch.zeros(1, *each.shape[1:], device="meta") for each in inputs]
+
+    def build(share: float) -> nn.Module:
+        return hierarchy.fuse(copy.deepcopy(plain), points, clusters, *images, channels=_scaled(full, share))
+
+    with torch.random.fork_rng(devices=[]):
+        full = channels_of(hierarchy.fuse(copy.deepcopy(plain), points, clusters, *images))
+        share, _ = hierarchy.lighter(build, *images, flops=times * hierarchy.operations(plain, *images))
+    return _scaled(full, share)
+
+
+def inference_cost(network: nn.Module, model: str, example: Sequence[Tensor]) -> dict[str, Any]:
+    """What a fused network costs beside the plain one, for one image: [fused, plain] parameters and operations.
+
+    Args:
+        network: fused.
+        model: the plain network by name.
+        example: its inputs, without the batch.
+    """
+    from .. import models
+
+    plain = on_meta(models.create(model, head_of(network).head.out_channels))
+    images = [torch.zeros(1, *each.shape, device="meta") for each in example]
+    both = on_meta(network), plain
+    return {
+        "size": list(example[0].shape[-2:]),
+        "channels": channels_of(network),
+        "parameters": [sum(one.numel() for one in each.parameters()) for each in both],
+        "operations": [hierarchy.operations(each, *images) for each in both],
+    }
+
+
+def channels_of(network: nn.Module) -> list[int]:
+    """Channels of the OCR block at each point of a fused network."""
+    first = [next(m for m in pixels.modules() if isinstance(m, nn.Conv2d)) for pixels in head_of(network).pixels]
+    return [convolution.out_channels for convolution in first]
+
+
+def head_of(network: nn.Module) -> hierarchy.FusedHead:
+    """The head that `fuse` put in."""
+    return next(module for module in network.modules() if isinstance(module, hierarchy.FusedHead))
+
+
+def on_meta(network: nn.Module) -> nn.Module:
+    """A copy without values: it computes shapes only."""
+    return copy.deepcopy(network).to("meta")
+
+
+def _scaled(channels: Sequence[int], share: float) -> list[int]:
+    return [max(2, round(share * each)) for each in channels]
