@@ -13,6 +13,7 @@ import argparse
 import errno
 import gc
 import hashlib
+import itertools
 import json
 import math
 import mmap
@@ -50,6 +51,7 @@ TABLE = ROOT / "data" / "results" / "faults.json"
 SIZE, CLASSES, VOID = 16, 3, 255
 STOP_WITHIN = 5.0  # seconds from the signal to the exit
 CLUSTERS = {"hs3": ((0, 0, 1), (0, 1, 2))}
+KINDS = [name for name in SCHEMES if name != "hs3_fuse"]  # hs3 on another network
 PHASES = ("starting", "training", "saving", "evaluating")
 
 Row = dict[str, Any]
@@ -167,6 +169,7 @@ class Child:
 
     def _live(self, folder: Path, name: str) -> None:
         status = 1
+        os.setsid()  # a process group of its own
         try:
             with self.words.open("a") as words:
                 os.dup2(words.fileno(), 2)
@@ -266,13 +269,13 @@ def signals(schemes: list[str], count: int) -> Iterator[Row]:
     name = schemes[-1]
     want, _ = undisturbed(name)
     for asked in (signal.SIGTERM, signal.SIGINT):
-        for phase in ("training", "evaluating"):
+        for phase, send in (("training", os.kill), ("evaluating", os.kill), ("training", os.killpg)):
             with scratch() as folder:
                 child = Child(folder, name)
                 child.await_phase("training")
                 child.await_phase("saving")
                 child.await_phase(phase)
-                os.kill(child.pid, asked)
+                send(child.pid, asked)
                 began = time.monotonic()
                 status, seconds = child.wait(), time.monotonic() - began
                 words = child.words.read_text()
@@ -280,7 +283,7 @@ def signals(schemes: list[str], count: int) -> Iterator[Row]:
                 same = again.wait() == 0 and json.loads(again.answer.read_text()) == want
                 good = status == 128 + asked and seconds < STOP_WITHIN and "run the same again" in words and same
                 yield {
-                    "what": f"{asked.name} while {phase}",
+                    "what": f"{asked.name} while {phase}{', workers too' * (send is os.killpg)}",
                     "survived": good,
                     "seconds": round(seconds, 2),
                     "said": words,
@@ -564,19 +567,38 @@ def agreement(schemes: list[str], count: int) -> Iterator[Row]:
         losses, one, _ = steps_taken(name=name)
         halves, two, _ = steps_taken(name=name, accumulate=2)
         yield {"what": f"two parts, {name}", **_compared(name, one, two.state_dict(), losses, halves)}
-        with scratch() as folder:
-            command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port", _port()]
-            done = subprocess.run(
-                [*command, str(Path(__file__)), "--as-rank", str(folder), "--schemes", name],
-                capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"}, check=False,
-            )  # fmt: skip
-            if done.returncode:
-                yield {"what": f"two processes, {name}", "survived": False, "said": done.stderr[-600:]}
-                continue
-            ranks = [torch.load(folder / f"rank{rank}.pt", weights_only=True) for rank in range(2)]
-            row = _compared(name, one, ranks[0]["state"], losses, ranks[0]["losses"])
-            row["survived"] &= ranks[0]["gradients"] == ranks[1]["gradients"] and len(ranks[0]["gradients"]) == 20
-            yield {"what": f"two processes, {name}", **row}
+        yield from _two_processes(name, one, losses, stopped=name == schemes[-1])
+
+
+def _two_processes(name: str, one: imachsr.Supervised, losses: Any, *, stopped: bool) -> Iterator[Row]:
+    with scratch() as folder:
+        problem = _torchrun(folder / "whole", name)
+        if problem:
+            yield {"what": f"two processes, {name}", "survived": False, "said": problem}
+            return
+        whole = [torch.load(folder / f"whole/rank{rank}.pt", weights_only=True) for rank in range(2)]
+        row = _compared(name, one, whole[0]["state"], losses, whole[0]["losses"])
+        row["survived"] &= whole[0]["gradients"] == whole[1]["gradients"] and len(whole[0]["gradients"]) == 20
+        yield {"what": f"two processes, {name}", **row}
+        if stopped:
+            problem = _torchrun(folder / "stopped", name, "--stop") or _torchrun(folder / "stopped", name)
+            found = [] if problem else [torch.load(folder / "stopped/rank0.pt", weights_only=True)]
+            same = bool(found) and all(
+                torch.equal(value, whole[0]["state"][key]) for key, value in found[0]["state"].items()
+            )
+            same = same and found[0]["losses"] == whole[0]["losses"] and 0 < len(found[0]["gradients"]) < 20
+            yield {"what": f"two processes, one told to stop, {name}", "survived": same, "said": problem}
+
+
+def _torchrun(folder: Path, name: str, *words: str) -> str:
+    """Two processes of `as_rank`; what went wrong, if anything."""
+    folder.mkdir(exist_ok=True)
+    command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port", _port()]
+    done = subprocess.run(
+        [*command, str(Path(__file__)), "--as-rank", str(folder), "--schemes", name, *words],
+        capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"}, check=False,
+    )  # fmt: skip
+    return done.stderr[-600:] if done.returncode else ""
 
 
 def _port() -> str:
@@ -599,11 +621,21 @@ def _compared(name: str, one: imachsr.Supervised, other: dict[str, Tensor], loss
     return {"survived": max(weights, *pairs) < 1e-5, "weights": f"{weights:.1e}", "losses": f"{max(pairs):.1e}"}
 
 
-def as_rank(folder: Path, name: str) -> None:
-    """One of two processes of `agreement`, started by torchrun."""
-    losses, trainee, gradients = steps_taken(name=name, processes=2)
-    answer = {"losses": losses, "state": trainee.state_dict(), "gradients": gradients}
-    torch.save(answer, folder / f"rank{os.environ['RANK']}.pt")
+def as_rank(folder: Path, name: str, stop: bool) -> None:
+    """One of two processes of `agreement`, started by torchrun; the second one is told to stop in its fifth step."""
+    if stop and os.environ["RANK"] == "1":
+        calls = itertools.count(1)
+        nn.modules.module.register_module_forward_pre_hook(
+            lambda module, _: (
+                signal.raise_signal(signal.SIGTERM) if type(module) is Small and next(calls) == 5 else None
+            )
+        )
+    try:
+        losses, trainee, gradients = steps_taken(name=name, processes=2, checkpoints=folder, save_every=math.inf)
+        answer = {"losses": losses, "state": trainee.state_dict(), "gradients": gradients}
+        torch.save(answer, folder / f"rank{os.environ['RANK']}.pt")
+    except Stopped:
+        assert stop
     torch.distributed.destroy_process_group()
 
 
@@ -673,14 +705,15 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kills", type=int, default=20, help="per scheme")
     parser.add_argument("--only", nargs="+", choices=[*GROUPS], default=[*GROUPS])
-    parser.add_argument("--schemes", nargs="+", choices=[*SCHEMES], default=[*SCHEMES])
+    parser.add_argument("--schemes", nargs="+", choices=KINDS, default=KINDS)
     parser.add_argument("--out", type=Path, default=TABLE)
     parser.add_argument("--again", action="store_true")
     parser.add_argument("--as-rank", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--stop", action="store_true", help=argparse.SUPPRESS)
     given = parser.parse_args()
     torch.set_num_threads(1)
     if given.as_rank:
-        as_rank(given.as_rank, given.schemes[0])
+        as_rank(given.as_rank, given.schemes[0], given.stop)
         return 0
     supervised()  # imports what every child would have to import again
     origin = provenance()

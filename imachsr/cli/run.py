@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import time
 from dataclasses import fields
@@ -13,7 +14,8 @@ from .arguments import size, verb_parser
 
 
 def add(verbs: argparse._SubParsersAction) -> None:
-    from ..experiment import TIERS, Settings, ledger_folder
+    from ..experiment import SUPERVISIONS, TIERS, Settings, ledger_folder
+    from ..experiment.settings import CHOICES
     from ..objective.scheme import SCHEDULES, SCHEMES, WEIGHTINGS
     from ..training import DTYPES, LEARNING_RATES
 
@@ -53,6 +55,22 @@ def add(verbs: argparse._SubParsersAction) -> None:
     )
     parser.add_argument("--weighting", choices=[*WEIGHTINGS], help="how terms are weighted (default: fixed)")
     parser.add_argument("--weight-schedule", choices=[*SCHEDULES], help="of alpha and lambda (default: constant)")
+    parser.add_argument(
+        "--supervision", choices=[*SUPERVISIONS], help="loss at the points, in place of the scheme's own"
+    )
+    parser.add_argument(
+        "--gamma", type=float, nargs="+", help="weight of the supervision at each point, in place of --alpha; undivided"
+    )
+    parser.add_argument(
+        "--analysis", type=float, metavar="SHARE", help="of training images kept out to count confusions"
+    )
+    parser.add_argument(
+        "--theta", type=float, metavar="DEGREES", help=f"of hs3, 0 to 90 (default: {defaults['theta']})"
+    )
+    parser.add_argument("--clustering", choices=[*CHOICES["clustering"]], help="of hs3's classes (default: spectral)")
+    parser.add_argument(
+        "--lighter", type=float, metavar="TIMES", help="hs3_fuse: inference at most TIMES the network's"
+    )
     parser.add_argument("--size", type=size, metavar="HxW", help="network input, height x width (default: 180x240)")
     parser.add_argument("--length", type=int, help="images per part, for streets")
     parser.add_argument("--augment", action="store_true", default=None, help="random scale, crop, flip and colour")
@@ -100,6 +118,8 @@ def _run(given: argparse.Namespace) -> int | None:
     except Stopped as stopped:
         print(f"\nimachsr run: {stopped}", file=sys.stderr)
         return stopped.status
+    if os.environ.get("RANK", "0") != "0":
+        return None  # of several processes the first one talks
     path = given.ledger / f"{result.key}.json"
     print(result.table(given.protocol))
     answered = path.stat().st_mtime < started

@@ -88,7 +88,7 @@ def batches(
         generator=own,
         persistent_workers=workers > 0,
         collate_fn=_as_it_is,
-        worker_init_fn=_deaf_to_ctrl_c,
+        worker_init_fn=_deaf_to_signals,
     )
 
 
@@ -188,8 +188,10 @@ def _as_it_is(batch: Any) -> Any:
     return batch
 
 
-def _deaf_to_ctrl_c(worker: int) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the main process finishes its step and then ends the workers
+def _deaf_to_signals(worker: int) -> None:
+    """Sent to all processes at once, they are for the main one: it finishes its step and then ends the workers."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
 
 def moved(batch: Any, device: torch.device) -> Any:
