@@ -130,7 +130,7 @@ def _bound_html(effect: BoundEffect, *, points: int, eta: float, steps: int, **r
     alt = (
         f"Left: squared gradient norm over the {steps} steps of a run, and its mean over {effect.squares.shape[1]} "
         f"runs, with lines at the stated bound ({stated:.3g}) and the corrected bound ({corrected:.3g}); the mean over "
-        f"all steps is {measured:.3g}. Right: that mean and both bounds against the length T of the run, on logarithmic "
+        f"all steps is {measured:.3g}. Right: that mean and both bounds against T, on logarithmic "
         f"axes; {_counted(effect)}."
     )
     return picture(_bound_figure(effect), alt, caption) + table(_rows(effect))
