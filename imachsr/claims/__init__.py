@@ -1,11 +1,12 @@
 """The papers' numbers and conclusions beside what was measured, with intervals and a verdict."""
 
-from .judge import VERDICTS, Judgement, judge
+from .judge import UNTESTED, VERDICTS, Judgement, judge
 from .sheet import sheet, sheet_markdown
-from .sources import Claim, claims
+from .sources import Claim, claims, papers_folder
 from .statistics import Paired, block_bootstrap, holm, paired
 
 __all__ = [
+    "UNTESTED",
     "VERDICTS",
     "Claim",
     "Judgement",
@@ -15,6 +16,7 @@ __all__ = [
     "holm",
     "judge",
     "paired",
+    "papers_folder",
     "sheet",
     "sheet_markdown",
 ]

@@ -5,10 +5,12 @@ from __future__ import annotations
 import base64
 import html
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
-from ..experiment import comparison, provenance, results, write_atomically
+from ..claims import UNTESTED, VERDICTS, claims, judge, papers_folder, sheet
+from ..experiment import Result, comparison, home, provenance, published_folder, results, write_atomically
 
 
 def _figures(folder: Path, prefix: str = "[0-9][0-9]_") -> list[Path]:
@@ -26,32 +28,82 @@ def remove_figures(folder: Path, prefix: str) -> None:
 
 
 def write_report(folder: str | Path, *, tier: str, data: str, failures: Sequence[str] = ()) -> Path:
-    """One self-contained page with every figure of the folder inline, its alt text and caption, and the provenance."""
+    """One self-contained page: what was run, the figures of each notebook, the claims, the choices, the provenance.
+
+    Args:
+        folder: holds the figures; `report.html` is written there.
+        tier: whose results are compared.
+        data: likewise.
+        failures: shown first.
+    """
     folder = Path(folder)
     ran = [result for result in results() if (result.settings["tier"], result.settings["data"]) == (tier, data)]
-    pictures = []
+    titles = {path.name[:2]: _title(path) for path in sorted((home() / "notebooks").glob("[0-9][0-9]_*.ipynb"))}
+    chapters: dict[str, list[str]] = {}
     for image in _figures(folder):
-        words = json.loads(image.with_suffix(".json").read_text(encoding="utf-8"))
-        encoded = base64.b64encode(image.read_bytes()).decode()
-        pictures.append(
-            f'<figure id="{image.stem}"><img alt="{html.escape(words["alt"])}" src="data:image/png;base64,{encoded}">'
-            f"<figcaption>{html.escape(words['caption'])}</figcaption></figure>"
-        )
-    table = comparison(ran).to_html(index=False, float_format="{:.2f}".format, border=0)
-    origin = "".join(
-        f"<tr><th>{html.escape(k)}</th><td>{html.escape(str(v))}</td></tr>" for k, v in provenance().items()
-    )
+        chapters.setdefault(image.name[:2], []).append(_picture(image))
+    pictures = [f"<h3>{html.escape(titles.get(n, n))}</h3>" + "".join(shown) for n, shown in sorted(chapters.items())]
     failed = "".join(f"<li>{html.escape(failure)}</li>" for failure in failures)
     page = PAGE.format(
         tier=html.escape(tier),
         data=html.escape(data),
         failed=f"<h2>Failed</h2><ul>{failed}</ul>" if failed else "",
-        table=table,
+        table=_compared(ran),
         pictures="\n".join(pictures),
-        provenance=origin,
+        claims=_claims(),
+        choices=_choices(),
+        provenance=_table(provenance().items()),
     )
     write_atomically(folder / "report.html", page)
     return folder / "report.html"
+
+
+def _title(notebook: Path) -> str:
+    first = json.loads(notebook.read_text(encoding="utf-8"))["cells"][0]["source"]
+    return "".join(first).splitlines()[0].lstrip("# ")
+
+
+def _picture(image: Path) -> str:
+    words = json.loads(image.with_suffix(".json").read_text(encoding="utf-8"))
+    encoded = base64.b64encode(image.read_bytes()).decode()
+    return (
+        f'<figure id="{image.stem}"><img alt="{html.escape(words["alt"])}" src="data:image/png;base64,{encoded}">'
+        f"<figcaption>{html.escape(words['caption'])}</figcaption></figure>"
+    )
+
+
+def _compared(ran: Sequence[Result]) -> str:
+    """The comparison; what all rows share is said once."""
+    table = comparison(ran)
+    shared = [name for name in table.columns if len(table) > 1 and table[name].nunique() == 1 and name != "seeds"]
+    said = ", ".join(f"{name} {table[name].iloc[0]}" for name in shared if not isinstance(table[name].iloc[0], float))
+    kept = table.drop(columns=[name for name in shared if not isinstance(table[name].iloc[0], float)])
+    numbers = kept.to_html(index=False, float_format="{:.2f}".format, border=0)
+    return f"<p>{html.escape(said)}</p>{numbers}" if said else numbers
+
+
+def _claims() -> str:
+    """Verdicts on the papers' claims, from published results: counted, and those that could be judged in full."""
+    if not papers_folder().is_dir():
+        return f"<p>The papers' numbers are not here: no {html.escape(papers_folder().name)} beside the results.</p>"
+    judged = judge(claims(), results(published_folder()))
+    counts = [(verdict, str(count)) for verdict in VERDICTS if (count := sum(j.verdict == verdict for j in judged))]
+    rows = sheet([j for j in judged if j.verdict != UNTESTED])
+    if rows.empty:
+        return _table(counts)
+    shown = ["where", "says", "compared", "reported", "measured", "seeds", "over seeds", "verdict", "why"]
+    return _table(counts) + f'<div class="scroll">{rows[shown].to_html(index=False, border=0)}</div>'
+
+
+def _choices() -> str:
+    path = home() / "data" / "papers" / "choices.json"
+    chosen = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else []
+    return _table((row["silent"], row["choice"]) for row in chosen)
+
+
+def _table(rows: Iterable[tuple[str, Any]]) -> str:
+    cells = "".join(f"<tr><th>{html.escape(k)}</th><td>{html.escape(str(v))}</td></tr>" for k, v in rows)
+    return f"<table>{cells}</table>"
 
 
 PAGE = """<!doctype html>
@@ -62,7 +114,8 @@ PAGE = """<!doctype html>
 body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 70rem; margin: 2rem auto; padding: 0 1rem; }}
 figure {{ margin: 2rem 0; }} img {{ max-width: 100%; background: white; }} figcaption {{ opacity: .85; }}
 .scroll {{ overflow-x: auto; }} table {{ border-collapse: collapse; font-variant-numeric: tabular-nums; }}
-th, td {{ padding: .25rem .7rem; text-align: left; border-bottom: 1px solid #8884; }}
+h3 {{ margin-top: 3rem; }} th {{ max-width: 28rem; }}
+th, td {{ padding: .25rem .7rem; text-align: left; vertical-align: top; border-bottom: 1px solid #8884; }}
 </style></head><body>
 <h1>Supervision inside the network: {tier} tier on {data}</h1>
 <p>Every number below was measured by the runs named in the table. A smoke or lesson number says that the code works;
@@ -73,7 +126,13 @@ it says nothing about the papers. Differences between single seeds are not findi
 <div class="scroll">{table}</div>
 <h2>Figures</h2>
 {pictures}
+<h2>The papers' claims</h2>
+<p>Judged by published results on real data; fewer than five seeds can only say "not distinguishable". Differences in
+points, intervals at 95 %.</p>
+{claims}
+<h2>Choices made where the papers are silent</h2>
+{choices}
 <h2>Provenance</h2>
-<table>{provenance}</table>
+{provenance}
 </body></html>
 """

@@ -111,6 +111,7 @@ def test_report_stands_alone(tmp_path, monkeypatch):
     assert "what to see" in report
     assert "data:image/png;base64," in report
     assert "03: stopped" in report
+    assert "papers' numbers are not here" in report
     assert not re.search(r'(?:src|href)="(?:https?:)?//', report), "opens offline"
 
 
@@ -141,3 +142,16 @@ def test_only_its_own_figures_are_replaced(tmp_path):
     (tmp_path / "01_old.json").write_text('{"alt": "a", "caption": "c"}')
     report.remove_figures(tmp_path, "01_")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["01_mine.ipynb", "01_photo.png"]
+
+
+def test_report_of_a_checkout_has_chapters_claims_and_choices(tmp_path):
+    import matplotlib.pyplot as plt
+
+    from imachsr import figures
+
+    figures.show(plt.figure(), "03_line", alt="a line", caption="what to see", folder=tmp_path)
+    page = reproduce.write_report(tmp_path, tier="smoke", data="streets").read_text()
+    assert "<h3>03 " in page
+    assert "contradicted by the paper&#x27;s own numbers" in page
+    assert "The estimator of mutual information" in page
+    assert not re.search(r'(?:src|href)="(?:https?:)?//', page), "opens offline"
