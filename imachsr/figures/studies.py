@@ -89,7 +89,8 @@ def along(
     import matplotlib.pyplot as plt
     import seaborn as sns
 
-    figure, axes = plt.subplots(1, len(metrics), figsize=(4.6 * len(metrics), 3.4), squeeze=False, layout="constrained")
+    size = (4.6 if len(metrics) < 3 else 3.2) * len(metrics), 3.4
+    figure, axes = plt.subplots(1, len(metrics), figsize=size, squeeze=False, layout="constrained")
     palette = sns.color_palette("colorblind")
     lines = [name for name in groups if name != "conventional"]
     for axis, metric in zip(axes[0], metrics, strict=True):
