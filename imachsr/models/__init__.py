@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from importlib import import_module
+from numbers import Integral
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +13,14 @@ from torch import nn
 from .official import load_file, load_official
 from .padded import Padded
 
-Builder = Callable[[int], nn.Module]
+Builder = Callable[..., nn.Module]
 
 
 def _built_by(module: str, builder: str, **options: Any) -> Builder:
     """A builder that imports its module when called, so that importing this package stays light."""
 
-    def build(classes: int) -> nn.Module:
-        return getattr(import_module(f".{module}", __name__), builder)(classes, **options)
+    def build(classes: int, **wishes: Any) -> nn.Module:
+        return getattr(import_module(f".{module}", __name__), builder)(classes, **options, **wishes)
 
     return build
 
@@ -47,19 +48,24 @@ REGISTRY: dict[str, Builder] = {
 __all__ = ["REGISTRY", "Padded", "create", "load_official"]
 
 
-def create(name: str, classes: int, *, weights: str | Path | None = None) -> nn.Module:
+def create(
+    name: str, classes: int, *, weights: str | Path | None = None, align_corners: bool | None = None
+) -> nn.Module:
     """Build a network by name, randomly initialised unless a file of weights is given.
 
     Args:
         name: one of `REGISTRY`.
         classes: K, the channels of the logits.
         weights: path of a checkpoint, ours or official (see `load_official`); nothing is ever downloaded.
+        align_corners: for HRNet, the grid of its upsampling: False unless said, as in the official Cityscapes
+            configuration without OCR; official checkpoints with OCR were trained with True. No tensor tells them apart.
 
     Returns:
-        A network from images (B, 3, H, W), any H and W, to logits (B, K, h, w).
+        A network from images (B, 3, H, W), any H and W, to logits (B, K, h, w). With OCR, and of SA-Gate, a dict of
+        logits: `out`, and `aux` of the auxiliary head. SA-Gate is called with two inputs, RGB and HHA.
 
     Raises:
-        ValueError: unknown name, or weights that do not fit.
+        ValueError: unknown name, classes or option, or weights that do not fit.
 
     >>> import torch
     >>> create("deeplabv3plus_resnet18", classes=11).eval()(torch.zeros(1, 3, 60, 80)).shape
@@ -67,9 +73,11 @@ def create(name: str, classes: int, *, weights: str | Path | None = None) -> nn.
     """
     if name not in REGISTRY:
         raise ValueError(f"got model {name!r}; the names known are {[*REGISTRY]}; use one of them, or your own network")
-    if classes < 1:
-        raise ValueError(f"got classes={classes}; a network needs at least one class; pass K >= 1")
-    network = REGISTRY[name](classes)
+    if not isinstance(classes, Integral) or classes < 1:
+        raise ValueError(f"got classes={classes!r}; a network needs at least one class; pass a whole number K >= 1")
+    if align_corners is not None and not name.startswith("hrnet"):
+        raise ValueError(f"got align_corners={align_corners} for {name}; only HRNet has the choice; leave it out")
+    network = REGISTRY[name](classes, **({} if align_corners is None else {"align_corners": align_corners}))
     if weights is not None:
         load_file(network, Path(weights))
     return network

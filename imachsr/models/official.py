@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any
 
 import torch
@@ -13,6 +12,7 @@ from torch import Tensor, nn
 
 WRAPPERS = ("state_dict", "model", "model_state_dict")  # entries under which training frameworks file the tensors
 COUNTER = "num_batches_tracked"  # of BatchNorm, absent from old checkpoints; no output depends on it
+SHOWN = 20  # names of each kind of fault; the others are counted
 
 Renames = tuple[tuple[str, str], ...]  # (pattern, replacement); the first pattern found in a name renames it
 
@@ -42,7 +42,7 @@ def load_official(network: nn.Module, state_dict: Mapping[str, Any]) -> None:
 
     Raises:
         TypeError: no mapping of names to tensors.
-        ValueError: names or shapes that do not fit, all of them listed; the network is as it was.
+        ValueError: names or shapes that do not fit, counted and listed; the network is as it was.
 
     >>> network, again = (nn.Sequential(nn.Linear(2, 3), nn.ReLU()) for _ in range(2))
     >>> load_official(again, {"state_dict": {f"module.{name}": value for name, value in network.state_dict().items()}})
@@ -70,15 +70,22 @@ def load_file(network: nn.Module, path: Path) -> None:
         raise ValueError(f"got weights={str(path)!r}, which is no file; give the path of a saved state_dict")
     try:
         checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-    except (UnpicklingError, EOFError, RuntimeError) as error:
+    except Exception as error:  # a damaged file makes the unpickler stumble anywhere
         raise ValueError(
-            f"got weights={str(path)!r}, which cannot be read safely; it may hold tensors and plain values only; "
-            f"save its state_dict alone, by torch.save, where you trust it; {error}"
+            f"got weights={str(path)!r}, which cannot be read safely ({_told(error)}); it may hold tensors and plain "
+            "values only; save its state_dict alone, by torch.save, where you trust it, or fetch it again"
         ) from error
     try:
         load_official(network, checkpoint)
     except (TypeError, ValueError) as error:
         raise type(error)(f"weights={str(path)!r}: {error}") from error
+
+
+def _told(error: Exception) -> str:
+    """What stopped the reading, without torch's advice to execute the file."""
+    if stranger := re.search(r"Unsupported global: GLOBAL (\S+)", str(error)):
+        return f"it holds {stranger[1]}"
+    return str(error).partition("\n")[0].partition(". ")[0] or type(error).__name__
 
 
 def _tensors(checkpoint: Any) -> dict[str, Tensor]:
@@ -134,4 +141,8 @@ def _faults(given: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> list[s
             if name in given and given[name].shape != wanted[name].shape
         ],
     }
-    return [f"{what} ({len(names)}): {', '.join(names)}" for what, names in lists.items() if names]
+    return [f"{what} ({len(names)}): {_few(names)}" for what, names in lists.items() if names]
+
+
+def _few(names: list[str]) -> str:
+    return ", ".join(names[:SHOWN]) + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")

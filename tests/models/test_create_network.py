@@ -51,5 +51,15 @@ def test_weights_by_path(tmp_path):
 def test_bad_names_say_what_there_is():
     with pytest.raises(ValueError, match="deeplabv3plus_resnet18"):
         models.create("lenet", 3)
-    with pytest.raises(ValueError, match="at least one class"):
-        models.create("deeplabv3plus_resnet18", 0)
+    for classes in (0, "11", 2.5):
+        with pytest.raises(ValueError, match=rf"got classes={classes!r}; .* pass a whole number"):
+            models.create("deeplabv3plus_resnet18", classes)
+
+
+def test_only_hrnet_chooses_its_grid():
+    assert not models.create("hrnet_w18_small_v2", 3).align_corners
+    network = models.create("hrnet_w18_small_v2", 3, align_corners=True)
+    assert network.align_corners
+    assert network.stage2[0].align_corners
+    with pytest.raises(ValueError, match=r"align_corners=True for topformer_tiny; only HRNet has the choice; leave"):
+        models.create("topformer_tiny", 3, align_corners=True)

@@ -120,6 +120,22 @@ def test_files_that_cannot_be_read_safely(tmp_path):
     torch.save({"state_dict": small().state_dict(), "args": argparse.Namespace(lr=1)}, tmp_path / "code.pth")
     (tmp_path / "text.pth").write_text("no checkpoint")
     (tmp_path / "empty.pth").touch()
-    for name in ("code", "text", "empty"):
-        with pytest.raises(ValueError, match=r"cannot be read safely; .* save its state_dict alone"):
+    (tmp_path / "other.pth").write_text("hello world")  # the unpickler stumbles over its letters
+    torch.save(small().state_dict(), tmp_path / "cut.pth")
+    (tmp_path / "cut.pth").write_bytes((tmp_path / "cut.pth").read_bytes()[:400])
+    for name in ("code", "text", "empty", "other", "cut"):
+        with pytest.raises(ValueError, match=r"cannot be read safely \(.+\); .* save its state_dict alone"):
             models.official.load_file(small(), tmp_path / f"{name}.pth")
+
+
+def test_what_is_refused_is_named_without_advice_to_execute_it(tmp_path):
+    torch.save({"args": argparse.Namespace(lr=1)}, tmp_path / "code.pth")
+    with pytest.raises(ValueError, match=r"\(it holds argparse.Namespace\)") as refusal:
+        models.official.load_file(small(), tmp_path / "code.pth")
+    assert "weights_only" not in str(refusal.value)
+
+
+def test_a_quite_different_network_is_told_in_short():
+    state = prefixed({f"{k}.weight": torch.ones(1) for k in range(300)}, "trunk.")
+    with pytest.raises(ValueError, match=r"unexpected \(300\): trunk.0.weight, .* and 280 more$"):
+        load_official(small(), state)
