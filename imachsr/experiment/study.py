@@ -15,12 +15,18 @@ import torch
 from torch import Tensor, nn
 
 from .. import datasets
+from ..metrics import Confusion
 from ..objective import Supervised, scheme
 from ..points import Point, choose_points, find_points
 from .alone import alone
+from .fusing import examples_of, fused, inference_cost
 from .ledger import Result, ledger_folder, write_atomically
+from .phases import Derived, analysed, derive, first_phase, reduced, same_points
 from .provenance import provenance
 from .settings import NUMERICS, Settings
+from .supervisions import SUPERVISIONS
+
+Judged = tuple[Confusion, dict[str, Any]]  # the counts, and how sure the network was
 
 
 def run(
@@ -34,13 +40,15 @@ def run(
 ) -> Result:
     """Train and score one setting, or answer from the ledger where it was run before.
 
+    Where a scheme needs a first phase (HS3), it is a run of its own: answered, resumed and filed like any other.
+
     Stopped or killed in between, the same call goes on where it was: checkpoints lie in the ledger, under
     `checkpoints/KEY`, until the Result is filed. What happened in each step is in `runs/KEY`.
 
     Args:
         settings: what to run.
         ledger: folder the Result is filed in; by default `ledger_folder()`.
-        again: run even if the ledger has the answer.
+        again: run even if the ledger has the answer; a first phase answers all the same.
         keep: keep the trained network's weights in `weights/KEY.pt`, for `imachsr export`.
         processes: how many train together, see `fit`.
         progress: bars; by default where output is a terminal.
@@ -59,11 +67,13 @@ def run(
         return Result.read(places.result)
     datasets.verify(train)
     datasets.verify(test)
-    trainee = build(settings, len(train.classes), train[0][0])
+    derived = _derived(settings, train, ledger=ledger, processes=processes, progress=progress)
+    trainee = build(settings, len(train.classes), train[0][0], derived.clusters)
+    same_points(derived, trainee)
     with alone(places.lock) if ranks.first else nullcontext():
         if not ranks.told(places.result.is_file() and not again):  # else another process was faster
             result = _train_and_score(settings, places, train, test, trainee, keep and ranks.first, progress)
-            result.provenance["fingerprint"] = fingerprint
+            result.provenance.update(fingerprint=fingerprint, **_cost(settings, trainee, train[0][0]), **derived.notes)
             if ranks.first:
                 result.write(places.ledger)
         ranks.gather(None)  # the others read when it is written
@@ -118,16 +128,38 @@ def data_of(settings: Settings) -> tuple[Any, Any]:
         )
         for part in ("train", "test")
     )
-    return train, test
+    return reduced(settings, train), test
 
 
-def build(settings: Settings, classes: int, example: Tensor | Sequence[Tensor]) -> Supervised:
+def _derived(settings: Settings, train: Any, **how: Any) -> Derived:
+    """The clusters of a scheme that merges classes; its first phase is run here, once nothing else can be refused."""
+    first = first_phase(settings)
+    if first is None:
+        return derive(settings, train.classes, None)
+    K = len(train.classes)
+    build(settings, K, train[0][0], [[*range(K)]] * settings.points)
+    return derive(settings, train.classes, run(first, **how))
+
+
+def _cost(settings: Settings, trainee: Supervised, example: Tensor | Sequence[Tensor]) -> dict[str, Any]:
+    if settings.scheme != "hs3_fuse":
+        return {}
+    return {"inference": inference_cost(trainee.network, settings.model, examples_of(example))}
+
+
+def build(
+    settings: Settings,
+    classes: int,
+    example: Tensor | Sequence[Tensor],
+    clusters: Sequence[Sequence[int]] | None = None,
+) -> Supervised:
     """The network of the settings with its scheme attached, from the settings' seed.
 
     Args:
         settings: of the run.
         classes: K of the data.
         example: one image (3, H, W), or several inputs, of the shape trained on.
+        clusters: for HS3, of each class, for each point.
     """
     from .. import models
 
@@ -135,25 +167,28 @@ def build(settings: Settings, classes: int, example: Tensor | Sequence[Tensor]) 
     network = models.create(settings.model, classes)
     chosen_scheme = scheme(
         settings.scheme,
-        alpha=settings.alpha,
+        alpha=settings.gamma or settings.alpha,
         lambda_=settings.lambda_,
         divide=settings.divide,
         weighting=settings.weighting,
         schedule=settings.weight_schedule,
+        **({"clusters": clusters} if clusters else {}),
+        **({"supervision": SUPERVISIONS[settings.supervision]} if settings.supervision else {}),
     )
-    examples = [example] if isinstance(example, Tensor) else example
-    inputs = [torch.zeros(2, *image.shape) for image in examples]
+    inputs = [torch.zeros(2, *image.shape) for image in examples_of(example)]
     points: tuple[Point, ...] = ()
     if chosen_scheme.uses_points:
         found = find_points(network, *inputs)
         points = choose_points(found, settings.points, near=settings.near, distance=settings.distance)
+    if settings.scheme == "hs3_fuse" and clusters:
+        network = fused(network, points, clusters, inputs, lighter=settings.lighter)
     return Supervised(network, points, chosen_scheme, classes=classes)
 
 
 def _train_and_score(
     settings: Settings, places: Places, train: Any, test: Any, trainee: Supervised, keep: bool, progress: bool | None
 ) -> Result:
-    from ..metrics import PROTOCOLS, Confusion
+    from ..metrics import PROTOCOLS
     from ..training import adam, batches, evaluate, fit, layout_of
 
     started = time.perf_counter()
@@ -163,11 +198,14 @@ def _train_and_score(
     train_loader = batches(train, settings.batch_size, seed=settings.seed, workers=settings.workers)
     test_loader = batches(test, settings.batch_size, shuffle=False, workers=settings.workers)
 
-    last: list[Confusion] = []
+    last: list[Judged] = []
+
+    def judge(network: nn.Module) -> Judged:
+        return _judged(network, test_loader, classes, progress)
 
     def score(network: nn.Module, epoch: int) -> dict[str, Any]:
         if epoch == settings.epochs:
-            last.append(evaluate(network, test_loader, classes=classes, progress=progress))
+            last.append(judge(network))
         if settings.evaluate_every and epoch % settings.evaluate_every == 0 and epoch < settings.epochs:
             return evaluate(network, test_loader, classes=classes, progress=progress).scores()
         return {}
@@ -193,8 +231,9 @@ def _train_and_score(
     )
     weights, skipped = trainee.weights.now(), dict(trainee.skipped)
     layout = layout_of(trainee)
+    held_out = analysed(settings, trainee, train)
     network = trainee.release()
-    confusion = last[0] if last else evaluate(network, test_loader, classes=classes, progress=progress)
+    confusion, certainty = last[0] if last else judge(network)
     if keep:
         _keep(network, places.weights)
     scores = {protocol: confusion.scores(protocol) for protocol in PROTOCOLS}
@@ -208,6 +247,7 @@ def _train_and_score(
         scores=scores,
         history=curve,
         per_image=confusion.per_image.tolist(),
+        certainty=certainty,
         provenance={
             **provenance(device),
             "numerics": NUMERICS,
@@ -219,7 +259,18 @@ def _train_and_score(
             "parameters": sum(parameter.numel() for parameter in network.parameters()),
             "seconds": round(time.perf_counter() - started, 1),
         },
+        analysis=held_out,
     )
+
+
+def _judged(network: nn.Module, loader: Any, classes: int, progress: bool | None) -> Judged:
+    """Right and wrong, and how sure: both papers claim less overconfidence."""
+    from ..metrics import Calibration, PredictiveEntropy
+    from ..training import evaluate
+
+    measures = Calibration(classes), PredictiveEntropy(classes)
+    confusion = evaluate(network, loader, classes=classes, measures=measures, progress=progress)
+    return confusion, {name: value for measure in measures for name, value in measure.scores().items()}
 
 
 def _keep(network: nn.Module, path: Path) -> None:
