@@ -5,7 +5,7 @@ import os
 import signal
 import subprocess
 import sys
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -249,3 +249,29 @@ def test_a_write_that_fails_leaves_what_was_there(tmp_path, monkeypatch):
         write_atomically(path, "half")
     assert path.read_text() == "good"
     assert [p.name for p in tmp_path.iterdir()] == ["result.json"], "no leftovers"
+
+
+def test_a_result_says_how_sure_the_network_was(tmp_path):
+    settings = imachsr.Settings(size=(32, 48), length=4, epochs=1, batch_size=2, scheme="conventional")
+    result = imachsr.run(settings, ledger=tmp_path, progress=False)
+    assert 0 <= result.certainty["ece"] <= 1
+    assert result.certainty["accuracy"] == pytest.approx(result.scores["dataset"]["pixel_accuracy"])
+    assert 0 < result.certainty["entropy_share"] <= 1
+    older = json.loads((tmp_path / f"{result.key}.json").read_text())
+    del older["certainty"]
+    (tmp_path / "older.json").write_text(json.dumps(older))
+    assert imachsr.experiment.Result.read(tmp_path / "older.json").certainty == {}
+
+
+def test_a_comparison_shows_in_what_one_scheme_differs():
+    def result(**changes):
+        settings = imachsr.Settings(**changes)
+        scores = dict.fromkeys(("mIoU", "mPrecision", "mRecall", "mF1"), 0.5)
+        return Result(settings.key("d"), asdict(settings), ("road",), (), {"dataset": scores}, [], [])
+
+    plain = comparison([result(scheme="conventional"), result(points=3)])
+    assert "points" not in plain
+    table = comparison([result(scheme="conventional"), result(points=3), result(points=5), result(points=5, seed=1)])
+    assert table[["scheme", "points", "seeds"]].astype(str).values.tolist() == [
+        ["conventional", "", "1"], ["imachsr", "3", "1"], ["imachsr", "5", "2"],
+    ]  # fmt: skip

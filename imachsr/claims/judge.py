@@ -173,7 +173,7 @@ def _compared(claim: Claim, contrasts: list[Contrast]) -> tuple[str, str]:
     if missing:
         return UNTESTED, missing
     if len(enough) < len(contrasts):
-        return UNCLEAR, f"{min(len(c.found.differences) for c in contrasts if c.found)} seeds; a verdict needs {SEEDS}"
+        return UNCLEAR, f"seeds: {min(len(c.found.differences) for c in contrasts if c.found)}; a verdict needs {SEEDS}"
     if len(clear) == len(contrasts):
         return REPRODUCED, "every difference is clearly as claimed"
     return UNCLEAR, f"{len(contrasts) - len(clear)} of {len(contrasts)} differences could be chance"
@@ -185,7 +185,7 @@ def _equivalent(claim: Claim, contrasts: list[Contrast]) -> tuple[str, str]:
         return UNTESTED, missing
     found = [contrast.found for contrast in contrasts if contrast.found]
     if min(len(one.differences) for one in found) < SEEDS:
-        return UNCLEAR, f"{min(len(one.differences) for one in found)} seeds; a verdict needs {SEEDS}"
+        return UNCLEAR, f"seeds: {min(len(one.differences) for one in found)}; a verdict needs {SEEDS}"
     if any(one.low > claim.margin or one.high < -claim.margin for one in found):
         return CONTRADICTED, f"a difference lies beyond {claim.margin} points"
     if all(one.within(claim.margin) < LEVEL for one in found):

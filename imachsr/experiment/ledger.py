@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..objective import SCHEMES
-from .settings import Settings
+from .settings import OF_CLUSTERS, OF_POINTS, Settings
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -122,13 +122,17 @@ def publish(keys: list[str], *, ledger: str | Path | None = None, published: str
 
 
 def comparison(results: Sequence[Result], protocol: str = "dataset", metrics: Sequence[str] = METRICS) -> pd.DataFrame:
-    """Results side by side: mean over the seeds of equal settings, in per cent, and how many seeds there were."""
+    """Results side by side: mean over the seeds of equal settings, in per cent, and how many seeds there were.
+
+    Settings of points or clusters are columns where results of one scheme differ in them.
+    """
     import pandas as pd
 
-    shown = ["tier", "data", "split", "model", "size", "epochs", "scheme"]
+    varied = _varied(results)
+    shown = ["tier", "data", "split", "model", "size", "epochs", "scheme", *varied]
     rows = [
         {
-            **{name: result.settings[name] for name in shown},
+            **{name: _told(result, name) for name in shown},
             "size": "x".join(map(str, result.settings["size"] or ("native",))),
             "group": result.group,
             **{name: _hundred(result.scores[protocol][name]) for name in metrics},
@@ -143,6 +147,22 @@ def comparison(results: Sequence[Result], protocol: str = "dataset", metrics: Se
     grouped = table.groupby([*shown, "group"], observed=True, sort=True)
     merged = grouped.agg({**dict.fromkeys(metrics, "mean"), "seeds": "nunique"}).reset_index()
     return merged.drop(columns="group")
+
+
+def _varied(results: Sequence[Result]) -> list[str]:
+    """Settings, of those that say something about a scheme only, in which results of one scheme differ."""
+    seen: dict[tuple[str, str], set[Any]] = {}
+    for result in results:
+        for name in (*OF_POINTS, *OF_CLUSTERS):
+            seen.setdefault((result.settings["scheme"], name), set()).add(_told(result, name))
+    return [name for name in (*OF_POINTS, *OF_CLUSTERS) if any(len(v) > 1 for (_, n), v in seen.items() if n == name)]
+
+
+def _told(result: Result, name: str) -> str | int | float:
+    """A setting as a table shows it: nothing where it says nothing about the scheme."""
+    scheme, value = SCHEMES[result.settings["scheme"]], result.settings.get(name, getattr(Settings, name))
+    idle = (name in OF_POINTS and not scheme.uses_points) or (name in OF_CLUSTERS and scheme.clusters is None)
+    return "" if idle or value is None else value if isinstance(value, (str, int, float)) else str(value)
 
 
 def results_markdown(results: Sequence[Result], protocol: str = "dataset") -> str:

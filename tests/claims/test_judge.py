@@ -58,7 +58,7 @@ def test_five_clear_seeds_reproduce_or_contradict():
 def test_fewer_than_five_seeds_only_say_not_distinguishable():
     (judgement,) = judge([CLAIM], runs(CLEAR[:4]))
     assert judgement.verdict == "not distinguishable"
-    assert "4 seeds; a verdict needs 5" in judgement.why
+    assert "seeds: 4; a verdict needs 5" in judgement.why
 
 
 def test_no_runs_are_not_testable():
