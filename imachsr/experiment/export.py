@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from .. import models
+from .fusing import rebuilt
 from .ledger import Result
 from .study import Places
 
@@ -42,14 +42,21 @@ def export(key: str, ledger: Path, out: Path) -> list[str]:
             f"got run {result.key}, whose weights are not at {kept}; they are kept by `imachsr run`, not by notebooks; "
             "run its settings with --again"
         )
-    network = models.create(result.settings["model"], len(result.classes)).eval()
+    if result.settings["scheme"] == "hs3_fuse":
+        raise ValueError(
+            f"got run {result.key} of scheme 'hs3_fuse', whose network is changed by fusion; export rebuilds networks by "
+            "name; build it with imachsr.experiment.build and load its weights from the ledger"
+        )
+    network = rebuilt(result).eval()
     network.load_state_dict(torch.load(kept, map_location="cpu", weights_only=True))
     out.mkdir(parents=True, exist_ok=True)
     weights, program = out / f"{result.key}.pt", out / f"{result.key}.pt2"
     shutil.copyfile(kept, weights)
-    images = torch.randn(2, 3, *(result.settings["size"] or (360, 480)), generator=torch.Generator().manual_seed(0))
+    shapes = result.provenance.get("input_shapes") or [[3, *(result.settings["size"] or (360, 480))]]
+    generator = torch.Generator().manual_seed(0)
+    images = tuple(torch.randn(2, *shape, generator=generator) for shape in shapes)
     with torch.no_grad():
-        exported = torch.export.export(network, (images,))
+        exported = torch.export.export(network, images)
     torch.export.save(exported, program)
     difference = _difference(network, program, images)
     if not difference <= CLOSE:
@@ -60,11 +67,11 @@ def export(key: str, ledger: Path, out: Path) -> list[str]:
         )
     return [
         f"{weights}  state_dict of {result.settings['model']} with {len(result.classes)} classes",
-        f"{program}  program for images {tuple(images.shape)}; outputs differ by {difference:.2g} of the largest logit",
+        f"{program}  program for images {[tuple(image.shape) for image in images]}; outputs differ by {difference:.2g} of the largest logit",
     ]
 
 
-def _difference(network: torch.nn.Module, program: Path, images: torch.Tensor) -> float:
+def _difference(network: torch.nn.Module, program: Path, images: tuple[torch.Tensor, ...]) -> float:
     with torch.no_grad():
-        want, got = network(images), torch.export.load(program).module()(images)
+        want, got = network(*images), torch.export.load(program).module()(*images)
     return float((want - got).abs().max() / want.abs().max())
