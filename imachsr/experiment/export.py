@@ -44,8 +44,8 @@ def export(key: str, ledger: Path, out: Path) -> list[str]:
         )
     if result.settings["scheme"] == "hs3_fuse":
         raise ValueError(
-            f"got run {result.key} of scheme 'hs3_fuse', whose network is changed by fusion; export rebuilds networks by "
-            "name; build it with imachsr.experiment.build and load its weights from the ledger"
+            f"got run {result.key} of scheme 'hs3_fuse', whose network is changed by fusion; export rebuilds networks "
+            "by name; build it with imachsr.experiment.build and load its weights from the ledger"
         )
     network = rebuilt(result).eval()
     network.load_state_dict(torch.load(kept, map_location="cpu", weights_only=True))
@@ -65,9 +65,10 @@ def export(key: str, ledger: Path, out: Path) -> list[str]:
             f"got outputs that differ by {difference:.2g} of the largest logit; the program must compute what the "
             f"network does, to {CLOSE:g}; use the state_dict {weights}, and report this network"
         )
+    sizes = " and ".join(str(tuple(image.shape)) for image in images)
     return [
         f"{weights}  state_dict of {result.settings['model']} with {len(result.classes)} classes",
-        f"{program}  program for images {[tuple(image.shape) for image in images]}; outputs differ by {difference:.2g} of the largest logit",
+        f"{program}  program for images {sizes}; outputs differ by {difference:.2g} of the largest logit",
     ]
 
 
