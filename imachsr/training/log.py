@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import sys
 from importlib.util import find_spec
@@ -59,7 +60,8 @@ class Log:
         if self.file is None:
             return
         taken = self.state.taken
-        self._line({"step": taken, "losses": terms, "gradients": norms, "learning_rate": rate})
+        finite = {name: value if math.isfinite(value) else None for name, value in norms.items()}  # fp16 may overflow
+        self._line({"step": taken, "losses": terms, "gradients": finite, "learning_rate": rate})
         if self.board:
             named = {f"loss/{name}": value for name, value in terms.items()}
             named |= {f"gradient/{name}": value for name, value in norms.items()}
