@@ -1,4 +1,4 @@
-"""HS3-Fuse as a run: the network is changed before it is trained, and what that costs at inference is noted.
+"""HS3-Fuse as a run: the network is changed before it is trained, and what inference then costs is noted.
 
 Axes: C channels, M points.
 """
@@ -13,7 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from .. import hierarchy
-from ..points import Point
+from ..points import Point, choose_points, find_points
+from .ledger import Result
 
 
 def examples_of(example: Tensor | Sequence[Tensor]) -> list[Tensor]:
@@ -107,3 +108,16 @@ def on_meta(network: nn.Module) -> nn.Module:
 
 def _scaled(channels: Sequence[int], share: float) -> list[int]:
     return [max(2, round(share * each)) for each in channels]
+
+
+def rebuilt(result: Result) -> nn.Module:
+    """A filed run's network without its weights, fused where the run's was."""
+    from .. import models
+
+    network = models.create(result.settings["model"], len(result.classes))
+    if result.settings["scheme"] != "hs3_fuse":
+        return network
+    noted = result.provenance["inference"]
+    inputs = [torch.zeros(2, *shape) for shape in result.provenance["input_shapes"]]
+    points = choose_points(find_points(network, *inputs), len(result.points), names=[*result.points])
+    return hierarchy.fuse(network, points, result.provenance["hs3"]["clusters"], *inputs, channels=noted["channels"])
