@@ -1,8 +1,11 @@
 """Every line of the proof has a twin that holds, and that notices when the line is wrong."""
 
+import json
+
 import numpy as np
 import pytest
 
+from conftest import REPOSITORY
 from imachsr.theory import derivation
 from imachsr.theory.derivation import LINES
 from imachsr.theory.problems import Ridges
@@ -20,6 +23,14 @@ def test_the_proof_is_in_order_and_complete():
     names = [line.name for line in LINES]
     assert len(set(names)) == len(names) == 14
     assert names.index("descent lemma") < names.index("one step") < names.index("telescope") < names.index("divide")
+
+
+def test_the_notebook_displays_every_line_and_runs_its_twin():
+    path = REPOSITORY / "notebooks" / "05_convergence_bound.ipynb"
+    text = "".join("".join(cell["source"]) for cell in json.loads(path.read_text(encoding="utf-8"))["cells"])
+    for line in LINES:
+        assert f"$${line.equation} \\tag{{" in text, line.name
+        assert f'check("{line.name}")' in text, line.name
 
 
 @pytest.mark.parametrize(
