@@ -42,11 +42,6 @@ def export(key: str, ledger: Path, out: Path) -> list[str]:
             f"got run {result.key}, whose weights are not at {kept}; they are kept by `imachsr run`, not by notebooks; "
             "run its settings with --again"
         )
-    if result.settings["scheme"] == "hs3_fuse":
-        raise ValueError(
-            f"got run {result.key} of scheme 'hs3_fuse', whose network is changed by fusion; export rebuilds networks "
-            "by name; build it with imachsr.experiment.build and load its weights from the ledger"
-        )
     network = rebuilt(result).eval()
     network.load_state_dict(torch.load(kept, map_location="cpu", weights_only=True))
     out.mkdir(parents=True, exist_ok=True)
