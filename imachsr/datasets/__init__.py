@@ -182,7 +182,7 @@ def _files(
     if found.size is not None and size not in (None, found.size):
         raise ValueError(
             f"size {size} of {found.root}, packed at {found.size}; a packed copy serves its own size; "
-            "leave size out, or pack another copy"
+            f"ask for {found.size[0]}x{found.size[1]}, or pack another copy"
         )
     parts = import_module(f".{name}", __package__).divide(found, split, seed)
     return Frames(found, parts, split, part, length=length)

@@ -63,13 +63,14 @@ class Report:
         return "\n".join([*lines, *(f"  {problem}" for problem in self.problems)])
 
     def _shares(self) -> Iterable[str]:
-        """Per class and part: percent of the labelled pixels; void: of all."""
+        """Per class and part: percent of the labelled pixels; void: of all; a part without pixels has none."""
         wide = max(20, *(len(name) + 2 for name in self.classes))
         yield f"{'% of labelled pixels':<{wide}}" + "".join(f"{name:>8}" for name in self.pixels)
         for k, label in enumerate((*self.classes, "void (% of all)")):
             totals = (sum(pixels[: len(self.classes) + (k == len(self.classes))]) for pixels in self.pixels.values())
-            shares = (100 * pixels[k] / max(1, n) for pixels, n in zip(self.pixels.values(), totals, strict=True))
-            yield f"{label:<{wide}}" + "".join(f"{share:8.2f}" for share in shares)
+            both = zip(self.pixels.values(), totals, strict=True)
+            shares = (f"{100 * pixels[k] / n:8.2f}" if n else f"{'-':>8}" for pixels, n in both)
+            yield f"{label:<{wide}}" + "".join(shares)
 
     def _compared(self, kind: str) -> str:
         digest = getattr(self, kind)

@@ -73,9 +73,10 @@ def _listed(root: Path, part: str, kinds: tuple[str, ...]) -> tuple[list[Item], 
         stem = Path(line.split("\t")[0].strip()).stem
         inputs = tuple(_resolve(root / FOLDERS[kind], stem, SUFFIXES[kind]) for kind in kinds)
         mask = root / "Label" / f"{stem}.png"
-        missing = [path for path in (*inputs, mask) if not path.is_file()]
-        problems += [f"{part}.txt line {number}: no {path.relative_to(root).as_posix()}" for path in missing]
-        if not missing:
+        missing = [path.relative_to(root).as_posix() for path in (*inputs, mask) if not path.is_file()]
+        if missing:
+            problems.append(f"{part}.txt line {number}: no {', '.join(missing)}")
+        else:
             items.append(Item(stem, inputs, mask))
     if not items and not problems:
         problems.append(f"{part}.txt names no frames")

@@ -31,7 +31,7 @@ def verify(catalogue: Catalogue) -> None:
     if problems:
         raise ValueError(
             f"{catalogue.root}: {few(problems)}; every file must be whole and fit its mask and the classes; "
-            f"see `imachsr data check {catalogue.name} --root DIR` for all; {catalogue.remedy}"
+            f"see `imachsr data check {catalogue.name} --root {catalogue.root}` for all; {catalogue.remedy}"
         )
     _passed.add(mark)
     try:

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from .probabilities import check_alike, check_classes
 from .protocols import PROTOCOLS, dataset_scores, image_scores
 
 
@@ -28,12 +29,7 @@ class Confusion:
     """
 
     def __init__(self, classes: int, *, ignore_index: int = 255) -> None:
-        if classes < 1:
-            raise ValueError(f"got classes={classes}; a confusion matrix needs at least one class; pass K >= 1")
-        if 0 <= ignore_index < classes:
-            raise ValueError(
-                f"got ignore_index={ignore_index} with {classes} classes; it must not be a class; use 255 or -1"
-            )
+        check_classes(classes, ignore_index)
         self.classes, self.ignore_index = classes, ignore_index
         self.matrix = np.zeros((classes, classes), dtype=np.int64)  # rows: truth, columns: prediction
         self._images: list[np.ndarray] = []  # (3, K) per image: true positives, false positives, false negatives
@@ -42,13 +38,18 @@ class Confusion:
         """Count class ids (B, H, W), or (B,) for classification, against labels of the same shape.
 
         Raises:
-            TypeError: ids that are not whole numbers.
+            TypeError: no tensors, or ids that are not whole numbers.
             ValueError: shapes differ, or an id at a scored pixel is not one of the K classes.
         """
-        if predictions.shape != targets.shape:
+        if not (isinstance(predictions, Tensor) and isinstance(targets, Tensor)):
+            raise TypeError(
+                f"got {type(predictions).__name__} and {type(targets).__name__}; class ids are tensors; "
+                "wrap arrays with torch.as_tensor"
+            )
+        if predictions.shape != targets.shape or not targets.ndim:
             raise ValueError(
-                f"got predictions {tuple(predictions.shape)} and targets {tuple(targets.shape)}; "
-                "both are class ids of one shape; upsample the logits to label size and take argmax first"
+                f"got predictions {tuple(predictions.shape)} and targets {tuple(targets.shape)}; both are class ids "
+                "of one shape, (B, H, W) or (B,); upsample the logits to label size and take argmax first"
             )
         if predictions.is_floating_point() or targets.is_floating_point():
             raise TypeError(
@@ -84,12 +85,12 @@ class Confusion:
             )
 
     def merge(self, other: Confusion) -> Confusion:
-        """Add another process's counts to these; the order of images is this one's, then the other's."""
-        if (other.classes, other.ignore_index) != (self.classes, self.ignore_index):
-            raise ValueError(
-                f"got {other.classes} classes, ignore_index={other.ignore_index}; this one has {self.classes}, "
-                f"{self.ignore_index}; merge only counts of the same label set"
-            )
+        """Add another process's counts to these; the order of images is this one's, then the other's.
+
+        Raises:
+            ValueError: counts of other classes, or no counts at all.
+        """
+        check_alike(self, other, ("classes", "ignore_index"))
         self.matrix = self.matrix + other.matrix
         self._images = self._images + other._images
         return self

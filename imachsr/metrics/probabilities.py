@@ -32,6 +32,7 @@ def scored(probabilities: Tensor, targets: Tensor, ignore_index: int) -> Iterato
 
 
 def units(values: Tensor) -> Tensor:
+    """Whole numbers of 2^-24."""
     return (values.double() / UNIT).round().long()
 
 
@@ -44,6 +45,7 @@ def check_classes(classes: int, ignore_index: int) -> None:
 
 
 def check(probabilities: Tensor, targets: Tensor, classes: int, ignore_index: int) -> None:
+    """Refuse what are no probabilities (B, K, ...) and labels (B, ...) of them."""
     if not probabilities.is_floating_point() or targets.is_floating_point():
         raise TypeError(
             f"got probabilities {probabilities.dtype} and targets {targets.dtype}; probabilities are floating point, "

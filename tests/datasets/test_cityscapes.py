@@ -132,6 +132,9 @@ def test_the_real_pair(shared):
     mapped = LABELS["labelIds"].decode(np.array(Image.open(ids)), ids)
     assert (target.numpy() != mapped).sum() == 77
     assert set(target.unique().tolist()) == set(np.unique(mapped).tolist())
-    assert datasets.check("cityscapes", root, progress=False).problems == ()
+    report = datasets.check("cityscapes", root, progress=False)
+    assert report.problems == ()
+    (building,) = (line for line in str(report).splitlines() if line.startswith("building"))
+    assert building.split() == ["building", "-", "44.11", "-"], "a part without pixels has no shares"
     with pytest.raises(ValueError, match="has no frames of part 'train'"):
         datasets.create("cityscapes", root=root)

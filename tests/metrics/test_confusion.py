@@ -161,11 +161,13 @@ def test_works_for_classification():
         (lambda: counted(torch.zeros(1, 2, 2).long(), torch.zeros(1, 2, 3).long(), 2), "upsample the logits"),
         (lambda: counted(torch.tensor([[7]]), torch.tensor([[0]]), 2), "class id 7 in predictions"),
         (lambda: counted(torch.tensor([[0]]), torch.tensor([[9]]), 2), "class id 9 in targets"),
-        (lambda: Confusion(0), "at least one class"),
-        (lambda: Confusion(3, ignore_index=2), "must not be a class"),
+        (lambda: counted(torch.tensor(1), torch.tensor(1), 2), r"targets \(\); .* \(B, H, W\) or \(B,\)"),
+        (lambda: Confusion(0), "there must be a class"),
+        (lambda: Confusion(3, ignore_index=2), "ignore_index must not be one"),
         (lambda: Confusion(3).scores(), "at least one update"),
         (lambda: counted([[0]], [[0]], 2).scores("mean"), "use one of"),
-        (lambda: Confusion(3).merge(Confusion(4)), "same label set"),
+        (lambda: Confusion(3).merge(Confusion(4)), "made alike"),
+        (lambda: Confusion(3).merge(Confusion(3).matrix), "got a ndarray .*made alike"),
     ],
 )
 def test_bad_input_says_what_to_do(make, words):
@@ -176,3 +178,9 @@ def test_bad_input_says_what_to_do(make, words):
 def test_class_ids_are_whole_numbers():
     with pytest.raises(TypeError, match="argmax"):
         counted(torch.tensor([[0.9]]), torch.tensor([[0]]), 2)
+
+
+def test_class_ids_are_tensors():
+    ids = np.zeros((1, 2, 2), np.int64)
+    with pytest.raises(TypeError, match=r"got ndarray and ndarray; .* wrap arrays with torch.as_tensor"):
+        Confusion(2).update(ids, ids)
