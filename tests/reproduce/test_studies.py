@@ -1,0 +1,93 @@
+"""Studies: what they run at each tier, that they share runs, and that the claims find theirs among them."""
+
+from dataclasses import asdict
+
+import pytest
+
+from conftest import REPOSITORY
+from imachsr.claims import claims
+from imachsr.claims.judge import _matches, _plain_points
+from imachsr.experiment import TIERS, Result, Settings
+from imachsr.objective import SCHEMES
+from imachsr.reproduce.studies import STUDIES, cell, of_cells
+
+EVERY = [(name, tier) for name in STUDIES for tier in TIERS]
+
+
+def settings(name, tier="lab", data="camvid", seeds=1):
+    return STUDIES[name].settings(tier, data, None, seeds)
+
+
+@pytest.mark.parametrize(("name", "tier"), EVERY)
+def test_a_study_is_of_its_tier_distinct_and_has_every_seed(name, tier):
+    found = settings(name, tier, seeds=2)
+    assert found
+    assert {setting.tier for setting in found} == {tier}
+    assert len(set(found)) == len(found)
+    half = len(found) // 2
+    strip = [{k: v for k, v in asdict(setting).items() if k != "seed"} for setting in found]
+    assert [setting.seed for setting in found] == [0] * half + [1] * half
+    assert sorted(strip[:half], key=str) == sorted(strip[half:], key=str)
+
+
+def test_the_papers_grids_are_whole_beyond_smoke():
+    assert {(s.points, s.divide) for s in settings("fig3") if s.scheme == "imachsr"} == {
+        (M, divide) for M in (1, 2, 3, 4, 5) for divide in (True, False) if M > 1 or divide
+    }
+    assert {(s.distance, s.divide) for s in settings("fig4") if s.scheme == "imachsr"} == {
+        (distance, divide) for distance in (1, 2, 3) for divide in (True, False)
+    }
+    assert {(s.near, s.points) for s in settings("table4") if s.scheme == "imachsr"} == {
+        (near, M) for near in ("input", "center", "output") for M in (1, 2, 3)
+    }
+    assert {s.model for s in settings("table2")} == {"deeplabv3plus_resnet18", "topformer_tiny", "seaformer_tiny"}
+    assert {s.model for s in settings("table2", "smoke", "streets")} == {"deeplabv3plus_resnet18"}
+
+
+def test_studies_share_the_runs_they_have_in_common():
+    every = [setting for name in STUDIES for setting in settings(name, "smoke", "streets")]
+    assert len(set(every)) < len(every) / 1.5
+    conventional = {s for s in every if s.scheme == "conventional"}
+    assert len({cell(asdict(s)) for s in conventional}) == 1
+
+
+def test_every_splits_settings_are_only_for_data_that_has_splits():
+    assert {s.split for s in settings("help")} > {"standard"}
+    assert {s.split for s in settings("help", "smoke", "streets")} == {"standard"}
+
+
+def test_cells_are_found_whatever_they_were_run_on():
+    study = settings("fig3")
+    other = Settings(data="cityscapes", size=(64, 64), epochs=3, points=5, divide=False)
+    stored = [Result("0" * 16, asdict(s), ("road",), (), {}, [], []) for s in (other, Settings(points=5, alpha=1.0))]
+    assert of_cells(stored, study) == stored[:1]
+    assert cell({"scheme": "conventional", "points": 9}) == ("conventional",)
+
+
+@pytest.mark.parametrize(("prefix", "name"), [("fig3/", "fig3"), ("fig4/", "fig4"), ("table4/", "table4")])
+def test_claims_find_their_runs_in_the_study(prefix, name):
+    runs = [asdict(setting) for setting in settings(name)]
+    sides = [
+        {**_plain_points(side), **claim.only}
+        for claim in claims(REPOSITORY / "data" / "papers")
+        if claim.id.startswith(prefix)
+        for pair in claim.contrasts
+        for side in pair
+    ]
+    assert sides
+    for side in sides:
+        assert any(_matches(run, side) for run in runs), side
+
+
+@pytest.mark.parametrize("name", ["fig3", "fig4", "table4", "help"])
+def test_a_notebook_takes_its_runs_from_the_study(name):
+    source = (REPOSITORY / "notebooks" / f"{STUDIES[name].notebook}.ipynb").read_text(encoding="utf-8")
+    assert f'STUDIES[\\"{name}\\"].settings(tier, data, root or None, seeds)' in source
+    assert "Settings.at(" not in source or name == "help"  # which trains three of its runs once more
+
+
+def test_notebooks_exist_and_schemes_are_known():
+    for study in STUDIES.values():
+        assert study.says
+        assert (REPOSITORY / "notebooks" / f"{study.notebook}.ipynb").is_file(), study.notebook
+        assert {s.scheme for s in settings(study.name)} <= set(SCHEMES)
