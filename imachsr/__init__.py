@@ -12,7 +12,7 @@ In reading order: find points, choose some, attach a scheme, train, evaluate, re
 __version__ = "0.1.0"
 
 # ruff: noqa: I001 (the order of reading, not of the alphabet)
-from . import datasets, losses, metrics, models
+from . import datasets, losses, metrics, models, theory
 from .points import Point, choose_points, find_points
 from .adapters import DimensionAdapter
 from .objective import Losses, Scheme, Supervised, at_label_size, scheme
@@ -39,4 +39,5 @@ __all__ = [
     "results",
     "run",
     "scheme",
+    "theory",
 ]

@@ -158,11 +158,11 @@ def _varied(results: Sequence[Result]) -> list[str]:
     return [name for name in (*OF_POINTS, *OF_CLUSTERS) if any(len(v) > 1 for (_, n), v in seen.items() if n == name)]
 
 
-def _told(result: Result, name: str) -> str | int | float:
+def _told(result: Result, name: str) -> str | int:
     """A setting as a table shows it: nothing where it says nothing about the scheme."""
     scheme, value = SCHEMES[result.settings["scheme"]], result.settings.get(name, getattr(Settings, name))
     idle = (name in OF_POINTS and not scheme.uses_points) or (name in OF_CLUSTERS and scheme.clusters is None)
-    return "" if idle or value is None else value if isinstance(value, (str, int, float)) else str(value)
+    return "" if idle or value is None else value if isinstance(value, int) else f"{value}"
 
 
 def results_markdown(results: Sequence[Result], protocol: str = "dataset") -> str:

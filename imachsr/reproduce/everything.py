@@ -145,6 +145,6 @@ def _execute_all(
 def _say_where(out: Path, report: Path, tier: str, data: str, seconds: float) -> None:
     ran = [result for result in results() if (result.settings["tier"], result.settings["data"]) == (tier, data)]
     print(f"\nConventional training against the schemes, tier {tier}, data {data}, per cent, protocol dataset:\n")
-    print(comparison(ran).to_string(index=False, float_format="%.2f"))
+    print(comparison(ran).to_string(index=False, float_format="{:.2f}".format))
     print(f"\nexecuted notebooks  {out / 'executed'}\nfigures             {out}\nreport              {report}")
     print(f"done in {seconds / 60:.1f} min")
