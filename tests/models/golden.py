@@ -11,6 +11,7 @@ from torch import nn
 from imachsr.models._blocks import DropPath
 
 ATOL = 1e-8
+FUNCTIONS = {"ocr_gather_head"}  # modules there, functions here
 
 
 def reference(shared, name):
@@ -110,7 +111,8 @@ def dilated(network):
 
 @torch.no_grad()
 def check_logits(network, images, manifest, arrays):
-    """Golden logits where there are some, and their recorded statistics in any case."""
+    """Golden logits and inner features where there are some, and their recorded statistics in any case."""
+    seen = watch(getattr(network, "network", network), manifest["features"])
     for name, logits in named(network(*images)).items():
         wanted = manifest["outputs"][name]
         assert list(logits.shape) == wanted["shape"]
@@ -120,6 +122,34 @@ def check_logits(network, images, manifest, arrays):
         if arrays:
             golden = arrays[f"{name}_f64"]
             np.testing.assert_allclose(values.astype(golden.dtype), golden, atol=ATOL, rtol=1e-15)
+    assert seen.keys() == manifest["features"].keys() - FUNCTIONS
+    for name, features in seen.items():
+        check_features(features, manifest["features"][name], arrays.get(f"feat/{name}"))
+
+
+def check_features(features, wanted, golden):
+    """Shape, statistics and samples of what one module returned."""
+    assert list(features.shape) == wanted["shape"]
+    assert abs(features.mean().item() - wanted["mean"]) < ATOL
+    assert abs(features.std(correction=0).item() - wanted["std"]) < ATOL
+    if golden is not None:
+        np.testing.assert_allclose(features.numpy().ravel()[:: wanted["step"]], golden, atol=ATOL, rtol=0)
+
+
+def watch(network, names):
+    """Name -> what the module returned in the latest forward; "module[0]" is the first of several."""
+    seen = {}
+
+    def keep(name, place):
+        def hook(module, inputs, output):
+            seen[name] = output[int(place[:-1])] if place else output
+
+        return hook
+
+    for name in names.keys() - FUNCTIONS:
+        path, _, place = name.partition("[")
+        network.get_submodule(path).register_forward_hook(keep(name, place))
+    return seen
 
 
 @torch.no_grad()

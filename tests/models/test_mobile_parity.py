@@ -3,11 +3,9 @@
 import json
 from collections import Counter
 
-import numpy as np
 import pytest
 import torch
 from models.golden import (
-    ATOL,
     check_gradients,
     check_logits,
     check_odd,
@@ -45,32 +43,8 @@ def test_names_shapes_and_counts(name, shared):
 def test_logits_and_features(file, shared):
     manifest, arrays = reference(shared, file)
     network = filled(build(file), manifest)
-    seen = watch(network, manifest["features"])
     check_logits(network, [image(0, 128, 256)], manifest, arrays)
-    for name, wanted in manifest["features"].items():
-        assert list(seen[name].shape) == wanted["shape"]
-        assert abs(seen[name].mean().item() - wanted["mean"]) < ATOL
-        assert abs(seen[name].std(correction=0).item() - wanted["std"]) < ATOL
-        if arrays:
-            sampled = seen[name].numpy().ravel()[:: wanted["step"]]
-            np.testing.assert_allclose(sampled, arrays[f"feat/{name}"], atol=ATOL, rtol=0)
     check_odd(network, manifest, arrays)
-
-
-def watch(network, names):
-    """Name -> what the module returned in the latest forward; "module[0]" is the first of several."""
-    seen = {}
-
-    def keep(name, place):
-        def hook(module, inputs, output):
-            seen[name] = output[int(place[:-1])] if place else output
-
-        return hook
-
-    for name in names:
-        path, _, place = name.partition("[")
-        network.get_submodule(path).register_forward_hook(keep(name, place))
-    return seen
 
 
 def listing(shared, part):
