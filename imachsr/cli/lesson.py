@@ -1,0 +1,38 @@
+"""`imachsr lesson`: versions of the notebooks for a class."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from .arguments import verb_parser
+
+
+def add(verbs: argparse._SubParsersAction) -> None:
+    from ..lessons import AUDIENCES
+
+    parser = verb_parser(
+        verbs,
+        "lesson",
+        "make a version of the notebooks for students, for instructors or with solutions",
+        "export --for student 01 03 --out class",
+    )
+    parser.add_argument("act", choices=["export"], help="what to do: write the versions into a folder")
+    parser.add_argument("notebooks", nargs="*", metavar="NOTEBOOK", help="numbers or names (default: all)")
+    parser.add_argument(
+        "--for",
+        dest="audience",
+        required=True,
+        choices=[*AUDIENCES],
+        help="student: stubs, no outputs; solution: solutions in their place; instructor: both, and notes",
+    )
+    parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="folder to write to")
+    parser.set_defaults(action=_export)
+
+
+def _export(given: argparse.Namespace) -> None:
+    from ..lessons import export
+    from ..reproduce.execution import notebooks
+
+    for path in export(notebooks(given.notebooks), given.audience, given.out):
+        print(path)

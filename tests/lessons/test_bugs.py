@@ -1,0 +1,55 @@
+"""Each bug is really a bug, the mended step is not, and the tool tells them apart."""
+
+import pytest
+
+from imachsr import lessons
+
+NUMBERS = range(1, len(lessons.BUGS) + 1)
+
+
+@pytest.mark.parametrize("number", NUMBERS)
+def test_broken_is_ill_and_mended_is_well(number):
+    bug = lessons.BUGS[number - 1]
+    assert not bug.healthy(bug.measure(bug.broken)), bug.measure(bug.broken)
+    assert bug.healthy(bug.measure(bug.mended)), bug.measure(bug.mended)
+    assert not lessons.mended(number, bug.broken)
+    assert lessons.mended(number, bug.mended)
+
+
+@pytest.mark.parametrize("number", NUMBERS)
+def test_diagnoses_are_judged(number):
+    bug = lessons.BUGS[number - 1]
+    right = lessons.found(number, bug.name)
+    assert right
+    assert bug.lesson in repr(right)
+    wrong = lessons.BUGS[number % len(lessons.BUGS)].name
+    verdict = lessons.found(number, wrong)
+    assert not verdict
+    assert f"not {wrong}" in repr(verdict)
+    assert bug.symptom in repr(verdict)
+
+
+@pytest.mark.parametrize("number", NUMBERS)
+def test_what_is_shown_does_not_give_it_away(number):
+    bug = lessons.BUGS[number - 1]
+    shown = repr(lessons.bug(number))
+    assert bug.question in shown
+    assert "def step(" in shown
+    assert bug.lesson not in shown
+    assert "noqa" not in shown
+    before_suspects = shown.partition("Which is it?")[0]
+    assert bug.name not in before_suspects
+    assert "def measure(" in lessons.bug(number).hint
+
+
+def test_ten_different_bugs():
+    assert len(lessons.BUGS) == 10
+    assert len({bug.name for bug in lessons.BUGS}) == 10
+    assert len({bug.measure for bug in lessons.BUGS}) == 10
+
+
+def test_unknown_bugs_and_suspects():
+    with pytest.raises(ValueError, match="got bug 11; they are numbered from 1 to 10"):
+        lessons.bug(11)
+    with pytest.raises(ValueError, match="got answer 'gremlins'; the suspects are"):
+        lessons.found(1, "gremlins")

@@ -1,0 +1,142 @@
+"""One master, three versions; in every notebook stubs are unwritten, solutions pass, and both say what the data says."""
+
+import json
+import re
+
+import pytest
+
+from conftest import REPOSITORY
+from imachsr import lessons
+from imachsr.cli import main
+from imachsr.lessons.exercises import EXERCISES
+
+MASTERS = sorted((REPOSITORY / "notebooks").glob("[0-9][0-9]_*.ipynb"))
+
+
+def tagged(notebook, tag):
+    return [cell for cell in notebook["cells"] if tag in cell["metadata"].get("tags", [])]
+
+
+def read(path):
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def source(cell):
+    return "".join(cell["source"])
+
+
+def asked(cell):
+    """The exercise that a cell checks."""
+    return EXERCISES[re.search(r'lessons\.check\("([^"]+)"', source(cell))[1]]
+
+
+@pytest.mark.parametrize("path", MASTERS, ids=lambda path: path.stem)
+def test_versions_of_every_notebook(path):
+    master = read(path)
+    kept = {audience: lessons.version(master, audience)["cells"] for audience in lessons.AUDIENCES}
+    stubs, solutions, notes = (len(tagged(master, tag)) for tag in ("stub", "solution", "instructor"))
+    assert len(kept["student"]) == len(master["cells"]) - solutions - notes
+    assert len(kept["solution"]) == len(master["cells"]) - stubs - notes
+    assert len(kept["instructor"]) == len(master["cells"])
+    code = [cell for cell in kept["student"] if cell["cell_type"] == "code"]
+    assert not any(cell["outputs"] or cell["execution_count"] for cell in code)
+    ran = [cell["execution_count"] for cell in kept["solution"] if cell["cell_type"] == "code"]
+    assert ran == [*range(1, len(ran) + 1)]
+    assert not any(asked(cell).answer in source(other) for cell in tagged(master, "solution") for other in code)
+
+
+@pytest.mark.parametrize("path", MASTERS, ids=lambda path: path.stem)
+def test_cells_say_what_the_exercises_say(path):
+    notebook = read(path)
+    words = " ".join(" ".join(source(c) for c in notebook["cells"] if c["cell_type"] == "markdown").split())
+    stubs, solutions = tagged(notebook, "stub"), tagged(notebook, "solution")
+    assert [asked(cell).id for cell in stubs] == [asked(cell).id for cell in solutions]
+    for stub, solution in zip(stubs, solutions, strict=True):
+        exercise = asked(stub)
+        assert exercise.id.startswith(path.name[:2])
+        assert source(stub) == exercise.stub_cell
+        assert source(solution) == exercise.solution_cell
+        assert exercise.task in words, f"the task of {exercise.id} stands above its cell"
+        for cell, passes in ((stub, False), (solution, True)):
+            scope = {"lessons": lessons}
+            exec(source(cell), scope)
+            assert lessons.check(exercise.id, scope[exercise.name]).passed is passes
+            assert ("right, on" in json.dumps(cell["outputs"])) is passes, "stored outputs are those of the cell"
+
+
+def test_notebooks_that_carry_exercises():
+    carrying = {path.name[:2] for path in MASTERS if tagged(read(path), "stub")}
+    assert {"01", "03", "07", "08"} <= carrying
+
+
+@pytest.mark.parametrize("path", MASTERS, ids=lambda path: path.stem)
+def test_each_prediction_is_asked_before_it_is_revealed(path):
+    code = "\n".join(source(cell) for cell in read(path)["cells"] if cell["cell_type"] == "code")
+    for id in re.findall(r'lessons\.reveal\(\s*"([^"]+)"', code):
+        question = re.search(rf'lessons\.predict\(\s*"{re.escape(id)}"', code)
+        assert question, f"{id} is revealed and was never asked"
+        assert question.start() < re.search(rf'lessons\.reveal\(\s*"{re.escape(id)}"', code).start()
+    assert sorted(re.findall(r'lessons\.reveal\(\s*"([^"]+)"', code)) == sorted(
+        re.findall(r'lessons\.predict\(\s*"([^"]+)"', code)
+    )
+
+
+def cell(tag, text="1", **more):
+    return {
+        "cell_type": "code", "id": f"00-{tag}", "metadata": {"tags": [tag]}, "source": text,
+        "outputs": [{"output_type": "execute_result", "execution_count": 7, "data": {}, "metadata": {}}],
+        "execution_count": 7, **more,
+    }  # fmt: skip
+
+
+def test_student_has_no_outputs_and_the_master_is_untouched():
+    master = {"cells": [cell("stub"), cell("solution", "42"), cell("instructor", "note")]}
+    before = json.dumps(master)
+    (student,) = lessons.version(master, "student")["cells"]
+    assert (student["source"], student["outputs"], student["execution_count"]) == ("1", [], None)
+    (solved,) = lessons.version(master, "solution")["cells"]
+    assert (solved["source"], solved["execution_count"], solved["outputs"][0]["execution_count"]) == ("42", 1, 1)
+    assert json.dumps(master) == before
+
+
+@pytest.mark.parametrize(
+    "tags", [["stub"], ["solution"], ["stub", "stub", "solution"], ["stub", "solution", "solution"]]
+)
+def test_stubs_and_solutions_come_in_pairs(tags):
+    with pytest.raises(
+        ValueError, match="each cell tagged 'stub' is followed by one tagged 'solution'; tag the missing"
+    ):
+        lessons.version({"cells": [cell(tag) for tag in tags]}, "student")
+
+
+def test_unknown_audience():
+    with pytest.raises(ValueError, match="got audience 'parents'; notebooks are made for"):
+        lessons.version({"cells": []}, "parents")
+
+
+def test_verb_writes_versions(tmp_path, capsys):
+    assert main(["lesson", "export", "--for", "student", "01", "03", "--out", str(tmp_path / "class")]) == 0
+    written = sorted(path.name for path in (tmp_path / "class").iterdir())
+    assert written == ["01_quickstart.ipynb", "03_losses.ipynb"]
+    assert capsys.readouterr().out.splitlines() == [str(tmp_path / "class" / name) for name in written]
+    import nbformat
+
+    for name in written:
+        nbformat.validate(nbformat.read(tmp_path / "class" / name, as_version=4))
+        assert not tagged(read(tmp_path / "class" / name), "solution")
+
+
+def test_verb_never_writes_over_the_masters(capsys):
+    before = {path: path.read_bytes() for path in MASTERS}
+    assert main(["lesson", "export", "--for", "student", "--out", str(REPOSITORY / "notebooks")]) == 1
+    assert "holds the master notebooks" in capsys.readouterr().err
+    assert before == {path: path.read_bytes() for path in MASTERS}
+
+
+def test_verb_helps(capsys):
+    with pytest.raises(SystemExit) as stop:
+        main(["lesson", "--help"])
+    text = capsys.readouterr().out
+    assert stop.value.code == 0
+    assert "example" in text
+    assert all(len(line) <= 140 for line in text.splitlines())
