@@ -57,8 +57,9 @@ def create(
         name: one of `REGISTRY`.
         classes: K, the channels of the logits.
         weights: path of a checkpoint, ours or official (see `load_official`); nothing is ever downloaded.
-        align_corners: for HRNet, the grid of its upsampling: False unless said, as in the official Cityscapes
-            configuration without OCR; official checkpoints with OCR were trained with True. No tensor tells them apart.
+        align_corners: for HRNet, the grid of its upsampling; False unless said, as in NVIDIA's code and the official
+            Cityscapes configuration without OCR. The official one with OCR says True: its checkpoints need it, and no
+            tensor in them tells.
 
     Returns:
         A network from images (B, 3, H, W), any H and W, to logits (B, K, h, w). With OCR, and of SA-Gate, a dict of
