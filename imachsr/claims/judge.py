@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..experiment import Result, Settings
+from ..experiment.settings import OF_POINTS
 from .arithmetic import check
 from .sources import Claim, papers_folder
 from .statistics import LEVEL, Paired, block_bootstrap, holm, paired
@@ -25,8 +26,6 @@ REPRODUCED, CONTRADICTED, UNCLEAR, UNTESTED, BY_OWN_NUMBERS, BORNE_OUT = VERDICT
     "contradicted by the paper's own numbers",
     "borne out by the paper's own numbers",
 )
-# what a contrast may differ in without being asked to: settings that say nothing about a scheme without points
-OF_POINTS = ("points", "near", "distance", "alpha", "lambda_", "divide", "weighting", "weight_schedule")
 EVIDENCE = ("smoke", "lesson")  # tiers whose results are none
 
 

@@ -40,8 +40,8 @@ BY_HAND = ("manual", "halving")  # groupings that ask no data
 
 # Defaults per tier: where it runs, on what, within which time. A tier fixes cost, never a conclusion.
 TIERS: dict[str, dict[str, Any]] = {
-    "smoke": {"size": (64, 96), "epochs": 4, "length": 48, "batch_size": 8},
-    "lesson": {"size": (96, 128), "epochs": 6, "length": 360, "batch_size": 8},
+    "smoke": {"size": (64, 96), "epochs": 4, "length": 48, "batch_size": 8, "memory_format": "contiguous"},
+    "lesson": {"size": (96, 128), "epochs": 6, "length": 360, "batch_size": 8, "memory_format": "contiguous"},
     "lab": {"size": (360, 480), "epochs": 100, "batch_size": 8},
     "paper": {"size": None, "epochs": 200, "batch_size": 8},
 }
