@@ -261,7 +261,12 @@ def _killed(name: str, want: Row, seconds: float, draw: random.Random) -> Row:
         lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
         steps = [line["step"] for line in lines if "number" not in line]
         told_once = steps == [*range(1, 19)]
-        return {"survived": same and told_once, "while": phase, "checkpoint": at}
+        row = {"survived": same and told_once, "while": phase, "checkpoint": at}
+        return (
+            row
+            if row["survived"]
+            else {**row, "status": status, "steps": steps, "said": again.words.read_text()[-2000:]}
+        )
 
 
 def signals(schemes: list[str], count: int) -> Iterator[Row]:

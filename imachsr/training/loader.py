@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import random
 import signal
 import traceback
@@ -88,7 +89,7 @@ def batches(
         generator=own,
         persistent_workers=workers > 0,
         collate_fn=_as_it_is,
-        worker_init_fn=_deaf_to_signals,
+        worker_init_fn=_apart,
     )
 
 
@@ -188,10 +189,11 @@ def _as_it_is(batch: Any) -> Any:
     return batch
 
 
-def _deaf_to_signals(worker: int) -> None:
-    """Sent to all processes at once, they are for the main one: it finishes its step and then ends the workers."""
+def _apart(worker: int) -> None:
+    """Ctrl-C and signals to the whole group are for the main process: it finishes its step, then ends the workers."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    if hasattr(os, "setpgid"):
+        os.setpgid(0, 0)  # a group of its own; SIGTERM must work, or the main process waits for it at its end for ever
 
 
 def moved(batch: Any, device: torch.device) -> Any:

@@ -34,6 +34,14 @@ def test_killed_and_stopped_it_goes_on_to_the_same_bits(tmp_path):
     assert json.loads(out.read_text())["counts"] == {"kills": "4/4", "signals": "6/6"}
 
 
+def test_a_program_ends_though_its_loader_still_has_workers():
+    code = (
+        "import faults; from imachsr.training import batches; i = iter(batches(faults.Scenes(), 4, workers=2)); next(i)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=FAULTS.parent, timeout=300, check=False)
+    assert done.returncode == 0
+
+
 def test_two_processes_agree_with_one(faults):
     rows = [*faults.agreement(["imachsr"], 1)]
     assert len(rows) == 3
