@@ -170,6 +170,7 @@ class Child:
     def _live(self, folder: Path, name: str) -> None:
         status = 1
         os.setsid()  # a process group of its own
+        torch.set_num_threads(1)  # torch renews its thread pool after a fork; two threads doing that at once abort
         try:
             with self.words.open("a") as words:
                 os.dup2(words.fileno(), 2)
