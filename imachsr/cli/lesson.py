@@ -7,17 +7,18 @@ from pathlib import Path
 
 from .arguments import verb_parser
 
+EXAMPLE = "export --for student 01 03 --out class"
+
 
 def add(verbs: argparse._SubParsersAction) -> None:
     from ..lessons import AUDIENCES
 
-    parser = verb_parser(
-        verbs,
-        "lesson",
-        "make a version of the notebooks for students, for instructors or with solutions",
-        "export --for student 01 03 --out class",
+    lesson = verb_parser(
+        verbs, "lesson", "make versions of the notebooks for students, instructors, self-study", EXAMPLE
     )
-    parser.add_argument("act", choices=["export"], help="what to do: write the versions into a folder")
+    acts = lesson.add_subparsers(dest="act", metavar="ACT", title="acts", required=True)
+    parser = verb_parser(acts, "export", "write one version of the notebooks into a folder", "")
+    parser.epilog = f"example:\n  imachsr lesson {EXAMPLE}"
     parser.add_argument("notebooks", nargs="*", metavar="NOTEBOOK", help="numbers or names (default: all)")
     parser.add_argument(
         "--for",

@@ -1,4 +1,4 @@
-"""One master, three versions; in every notebook stubs are unwritten, solutions pass, and both say what the data says."""
+"""One master, three versions; in every notebook stubs are unwritten, solutions pass, and both say what the data say."""
 
 import json
 import re
@@ -135,7 +135,7 @@ def test_verb_never_writes_over_the_masters(capsys):
 
 def test_verb_helps(capsys):
     with pytest.raises(SystemExit) as stop:
-        main(["lesson", "--help"])
+        main(["lesson", "export", "--help"])
     text = capsys.readouterr().out
     assert stop.value.code == 0
     assert "example" in text
