@@ -67,3 +67,11 @@ def test_readme_table_is_the_published_one():
     readme = (REPOSITORY / "README.md").read_text(encoding="utf-8")
     shown = re.search(r"<!-- results: begin.*?-->\n(.*?)\n<!-- results: end -->", readme, re.DOTALL)[1]
     assert shown == results_markdown(results(REPOSITORY / "data" / "results"))
+
+
+def test_a_network_of_two_inputs_is_listed_counted_and_refused_where_data_gives_one(capsys, tmp_path):
+    two = ["--model", "sagate_resnet101", "--size", "32x32"]
+    assert main(["points", *two, "--count", "2"]) == 0
+    assert "backbone." in capsys.readouterr().out
+    assert main(["run", *two, "--length", "4", "--ledger", str(tmp_path)]) == 1
+    assert "takes 2 inputs, and data 'streets', which gives 1" in capsys.readouterr().err

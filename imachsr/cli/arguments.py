@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+from inspect import Parameter, signature
+from typing import Any
 
 
 def verb_parser(verbs: argparse._SubParsersAction, name: str, summary: str, example: str) -> argparse.ArgumentParser:
@@ -21,3 +23,16 @@ def size(text: str) -> tuple[int, int]:
     except ValueError:
         raise argparse.ArgumentTypeError(f"got {text!r}; a size is HEIGHTxWIDTH, as in 180x240") from None
     return height, width
+
+
+def inputs_of(network: Any, batch_size: int, size: tuple[int, int]) -> tuple[Any, ...]:
+    """Zeros (B, 3, H, W) for each image a network asks for: SA-Gate takes two."""
+    import torch
+
+    asked = signature(network.forward).parameters.values()
+    needed = [
+        p
+        for p in asked
+        if p.default is p.empty and p.kind in (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD)
+    ]
+    return tuple(torch.zeros(batch_size, 3, *size) for _ in needed) or (torch.zeros(batch_size, 3, *size),)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from .arguments import size, verb_parser
+from .arguments import inputs_of, size, verb_parser
 
 if TYPE_CHECKING:
     from torch import nn
@@ -51,15 +51,13 @@ def add(verbs: argparse._SubParsersAction) -> None:
 
 
 def _complexity(given: argparse.Namespace) -> None:
-    import torch
-
     from .. import choose_points, complexity, find_points
 
     network = _network(given.model, given.classes).train()
-    images = torch.zeros(given.batch_size, 3, *given.size)
-    points = find_points(network, images)
+    images = inputs_of(network, given.batch_size, given.size)
+    points = find_points(network, *images)
     chosen = choose_points(points, given.points, near=given.near) if given.points else ()
-    counted = complexity.count(network, images, points=points)
+    counted = complexity.count(network, *images, points=points)
     scheme = given.scheme if chosen else "conventional"
     cost = complexity.cost(counted, chosen, classes=given.classes, scheme=scheme, implementation=given.losses)
     print(cost)
@@ -108,9 +106,10 @@ def _prices(network: nn.Module, given: argparse.Namespace) -> Prices:
 
     from .. import complexity
 
-    images = torch.randn(min(MEASURED, given.batch_size), 3, *given.size, device=given.device)
+    zeros = inputs_of(network, min(MEASURED, given.batch_size), given.size)
+    images = tuple(torch.randn_like(each, device=given.device) for each in zeros)
     return complexity.calibrate(
-        network.to(given.device), images, classes=given.classes, implementation=given.losses
+        network.to(given.device), *images, classes=given.classes, implementation=given.losses
     )  # fmt: skip
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from .arguments import size, verb_parser
+from .arguments import inputs_of, size, verb_parser
 
 
 def add(verbs: argparse._SubParsersAction) -> None:
@@ -24,11 +24,10 @@ def add(verbs: argparse._SubParsersAction) -> None:
 
 
 def _points(given: argparse.Namespace) -> None:
-    import torch
-
     from .. import choose_points, find_points, models
 
-    points = find_points(models.create(given.model, given.classes), torch.zeros(2, 3, *given.size))
+    network = models.create(given.model, given.classes)
+    points = find_points(network, *inputs_of(network, 2, given.size))
     if given.count is None:
         print(points)
         return

@@ -53,21 +53,21 @@ class Prices:
 
 
 def calibrate(
-    network: nn.Module, images: Tensor, *, classes: int, implementation: str = "fused", rounds: int = 3
+    network: nn.Module, *images: Tensor, classes: int, implementation: str = "fused", rounds: int = 3
 ) -> Prices:
     """Prices from conventional steps on random labels, the fastest of each part; weights and buffers stay as they were.
 
     Args:
         network: on the device it will train on, in train mode.
-        images: (B, 3, H, W) there; a small B will do.
+        images: (B, 3, H, W) there, or several inputs; a small B will do.
         classes: K.
         implementation: of the output loss.
         rounds: steps measured, after one to warm up.
     """
-    device = str(images.device.type)
+    device = str(images[0].device.type)
     own = torch.Generator().manual_seed(0)
-    targets = torch.randint(0, classes, (len(images), *images.shape[-2:]), generator=own).to(images.device)
-    counted = count(network, images)
+    targets = torch.randint(0, classes, (len(images[0]), *images[0].shape[-2:]), generator=own).to(device)
+    counted = count(network, *images)
     plain = cost(counted, (), classes=classes, scheme="conventional", implementation=implementation)
     loss = implemented(scheme("conventional"), implementation, device).output
     state = {name: value.clone() for name, value in network.state_dict().items()}
@@ -81,11 +81,11 @@ def calibrate(
     return Prices(of_network / base.operations, of_loss / unit, implementation, of_network + of_loss)
 
 
-def _step(network: nn.Module, loss: Any, images: Tensor, targets: Tensor, device: str) -> tuple[float, float]:
+def _step(network: nn.Module, loss: Any, images: Sequence[Tensor], targets: Tensor, device: str) -> tuple[float, float]:
     """Seconds of the network, and of the output loss, forward and backward."""
     network.zero_grad(set_to_none=True)
     started = waited(device)
-    logits = logits_of(network(images))
+    logits = logits_of(network(*images))
     scores = logits.detach().requires_grad_()
     reached = waited(device)
     loss(scores, targets).backward()

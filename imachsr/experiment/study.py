@@ -8,6 +8,7 @@ import time
 from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -176,6 +177,7 @@ def build(
         **({"supervision": SUPERVISIONS[settings.supervision]} if settings.supervision else {}),
     )
     inputs = [torch.zeros(2, *image.shape) for image in examples_of(example)]
+    _check_inputs(network, len(inputs), settings)
     points: tuple[Point, ...] = ()
     if chosen_scheme.uses_points:
         found = find_points(network, *inputs)
@@ -183,6 +185,15 @@ def build(
     if settings.scheme == "hs3_fuse" and clusters:
         network = fused(network, points, clusters, inputs, lighter=settings.lighter)
     return Supervised(network, points, chosen_scheme, classes=classes)
+
+
+def _check_inputs(network: nn.Module, count: int, settings: Settings) -> None:
+    asked = [p for p in signature(network.forward).parameters.values() if p.default is p.empty and p.kind <= 1]
+    if len(asked) > count:
+        raise ValueError(
+            f"got model {settings.model!r}, which takes {len(asked)} inputs, and data {settings.data!r}, which gives "
+            f"{count}; each needs its own; use --data nyudv2 --inputs rgb+hha, or another model"
+        )
 
 
 def _train_and_score(
@@ -255,6 +266,7 @@ def _train_and_score(
             "weights": weights,
             "skipped": skipped,
             "images": {"train": len(train), "test": len(test)},
+            "input_shapes": [[*image.shape] for image in examples_of(train[0][0])],
             "image_format": getattr(train.source, "image_format", "drawn"),
             "parameters": sum(parameter.numel() for parameter in network.parameters()),
             "seconds": round(time.perf_counter() - started, 1),
