@@ -58,7 +58,11 @@ class Result:
         """Equal for results that differ in their seed alone: same settings, data and numerics."""
         known = {name: value for name, value in self.settings.items() if name in Settings.__dataclass_fields__}
         origin = self.provenance.get("fingerprint", ""), self.provenance.get("numerics", 1)
-        return f"{Settings(**known).alike()} {origin}"
+        try:
+            settings = Settings(**known)
+        except ValueError:  # its tier has other defaults by now, so the name no longer stands for what was run
+            settings = Settings(**{**known, "tier": "custom"})
+        return f"{settings.alike()} {origin}"
 
     def table(self, protocol: str = "dataset") -> str:
         """Per-class IoU, precision, recall and F1 in per cent, with the means below.
