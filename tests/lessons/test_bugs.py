@@ -3,6 +3,7 @@
 import pytest
 
 from imachsr import lessons
+from imachsr.lessons.bugs.bug import source
 
 NUMBERS = range(1, len(lessons.BUGS) + 1)
 
@@ -40,6 +41,15 @@ def test_what_is_shown_does_not_give_it_away(number):
     before_suspects = shown.partition("Which is it?")[0]
     assert bug.name not in before_suspects
     assert "def measure(" in lessons.bug(number).hint
+
+
+@pytest.mark.parametrize("number", NUMBERS)
+def test_what_is_shown_runs_where_it_is_pasted(number):
+    bug = lessons.BUGS[number - 1]
+    for shown, healthy in ((bug.code, False), (source(bug.mended).replace("def mended(", "def step("), True)):
+        scope = {}
+        exec(shown, scope)
+        assert lessons.mended(number, scope["step"]).passed is healthy
 
 
 def test_ten_different_bugs():

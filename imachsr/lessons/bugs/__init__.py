@@ -30,6 +30,11 @@ class Cage:
         return self.bug.measure(step or self.bug.broken)
 
     @property
+    def code(self) -> str:
+        """The broken step, with its imports."""
+        return self.bug.code
+
+    @property
     def hint(self) -> str:
         """The tool that exposes it, and the measurement in full."""
         return f"{self.bug.tool}\n\n{self.bug.hunt}"

@@ -9,6 +9,17 @@ from dataclasses import dataclass
 from typing import Any
 
 Step = Callable[..., Any]
+IMPORTS = {
+    r"\btorch\.": "import torch",
+    r"\bF\.": "import torch.nn.functional as F",
+    r"\bTensor\b": "from torch import Tensor",
+    r"\bnn\.": "from torch import nn",
+    r"\bSupervised\b": "from imachsr import Supervised",
+    r"\btiny\.": "from imachsr.lessons.bugs import tiny",
+    r"(?<![.\w])cross_entropy\(": "from imachsr.losses import cross_entropy",
+    r"(?<![.\w])(counts|shares)\(": "from imachsr.objective import counts, shares",
+    r"(?<![.\w])evaluate\(": "from imachsr.training import evaluate",
+}  # what a step may use -> how a notebook gets it
 
 
 @dataclass(frozen=True)
@@ -39,10 +50,17 @@ class Bug:
 
     @property
     def code(self) -> str:
-        """Source of the broken step, without the marks that linters need and hunters must not see."""
-        return re.sub(r"  # (noqa|type):.*", "", inspect.getsource(self.broken))
+        """Source of the broken step, ready to be pasted and mended."""
+        return source(self.broken)
 
     @property
     def hunt(self) -> str:
         """Source of the measurement: how the tool is used."""
         return inspect.getsource(self.measure)
+
+
+def source(step: Step) -> str:
+    """Source of a step with its imports, without the marks that linters need and hunters must not see."""
+    text = re.sub(r"  # (noqa|type):.*", "", inspect.getsource(step))
+    lines = [line for used, line in IMPORTS.items() if re.search(used, text)]
+    return "\n".join(lines) + f"\n\n\n{text}"
