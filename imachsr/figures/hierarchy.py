@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MARKERS = "osD^vP*X"
+LEAST_SPAN = 4.0  # points of mIoU that an axis shows at least
 
 
 def tradeoffs(curves: Mapping[str, Tradeoff], final: float, *, theta: float = RATIO_DEGREES) -> Figure:
@@ -202,7 +203,8 @@ def accuracy_cost(panels: Mapping[str, Sequence[Mapping[str, Any]]]) -> Figure:
     """mIoU against what inference costs (HS3 Fig. 4), a panel per source.
 
     Args:
-        panels: title -> rows with `label`, `scheme`, `GMACs` and `mIoU` in per cent; rows of one label are joined.
+        panels: title -> rows with `label`, `scheme`, `GMACs` and `mIoU` in per cent; rows of one label are joined, and
+            a label other than the scheme's name is drawn hollow.
     """
     import matplotlib.pyplot as plt
     import seaborn as sns
@@ -211,16 +213,23 @@ def accuracy_cost(panels: Mapping[str, Sequence[Mapping[str, Any]]]) -> Figure:
 
     figure, axes = plt.subplots(1, len(panels), figsize=(5.0 * len(panels), 3.4), squeeze=False, layout="constrained")
     colors = scheme_colors()
+    markers = dict(zip(colors, MARKERS, strict=False))
     for axis, (title, rows) in zip(axes[0], panels.items(), strict=True):
-        labels = list(dict.fromkeys(row["label"] for row in rows))
-        for number, label in enumerate(labels):
+        for label in dict.fromkeys(row["label"] for row in rows):
             own = sorted((row for row in rows if row["label"] == label), key=lambda row: row["GMACs"])
-            across, up = [row["GMACs"] for row in own], [row["mIoU"] for row in own]
-            look = {"color": colors[own[0]["scheme"]], "marker": MARKERS[number % len(MARKERS)], "label": label}
-            axis.plot(across, up, linewidth=1, markersize=8, markeredgecolor="black", **look)
+            scheme = own[0]["scheme"]
+            face = colors[scheme] if label == scheme else "white"
+            axis.plot(
+                [row["GMACs"] for row in own], [row["mIoU"] for row in own], linewidth=1, markersize=8, label=label,
+                color=colors[scheme], marker=markers[scheme], markerfacecolor=face, markeredgecolor="black",
+            )  # fmt: skip
         axis.set(xlabel="inference, 10⁹ multiply-accumulates", ylabel="mIoU (%)")
         axis.set_title(title, fontsize=10)
         axis.margins(0.12)
+        low, high = axis.get_ylim()
+        spare = max(0.0, LEAST_SPAN - (high - low)) / 2  # else noise fills the panel
+        axis.set_ylim(low - spare, high + spare)
+        axis.locator_params(axis="x", nbins=5)
         axis.legend(frameon=False, fontsize=8)
     sns.despine(figure)
     return figure

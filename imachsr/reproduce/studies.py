@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from ..experiment import Result, Settings
-from ..experiment.settings import OF_POINTS
+from ..experiment.settings import OF_CLUSTERS, OF_POINTS
 
 MOBILE = ("topformer_tiny", "seaformer_tiny")
 SHORT = ("smoke", "lesson")  # tiers that take part of a grid, for they have minutes
@@ -46,7 +46,9 @@ def cell(settings: Mapping[str, Any]) -> tuple[Any, ...]:
     """What a run is in a study: its scheme and, where that has points, what is asked of them and where."""
     if settings["scheme"] == "conventional":
         return ("conventional",)
-    return (settings["scheme"], *(settings.get(name, getattr(Settings, name)) for name in OF_POINTS))
+    names = (*OF_POINTS, *OF_CLUSTERS, "analysis")
+    values = [settings.get(name, getattr(Settings, name)) for name in names]
+    return (settings["scheme"], *(tuple(value) if isinstance(value, list) else value for value in values))
 
 
 def _all(tier: str, data: str, root: str | None, seeds: int, changes: Sequence[Mapping[str, Any]]) -> list[Settings]:
@@ -139,6 +141,19 @@ def _help(tier: str, data: str, root: str | None, seeds: int) -> list[Settings]:
     return sorted(dict.fromkeys(setting for settings in every for setting in settings), key=lambda one: one.seed)
 
 
+SIX = ("conventional", "deep_supervision", "imacsr", "imachsr", "hs3", "hs3_fuse")
+
+
+def _hs3(tier: str, data: str, root: str | None, seeds: int) -> list[Settings]:
+    """The six schemes; where time allows the angles of HS3's Table 5, the groupings of its Table 6, lighter fusing."""
+    changes: list[dict[str, Any]] = [{"scheme": scheme} for scheme in SIX]
+    if tier not in SHORT:
+        changes += [{"scheme": "hs3", "theta": theta} for theta in (0.0, 50.0, 80.0, 85.0, 90.0)]
+        changes += [{"scheme": "hs3", "clustering": clustering} for clustering in ("k_means", "manual", "halving")]
+        changes += [{"scheme": "hs3_fuse", "lighter": times} for times in (1.01, 1.02)]
+    return _all(tier, data, root, seeds, changes)
+
+
 STUDIES: dict[str, Study] = {
     study.name: study
     for study in (
@@ -149,5 +164,6 @@ STUDIES: dict[str, Study] = {
         Study("fig4", "10_ablation_distance", "Fig. 4: points one to three bases apart", _fig4),
         Study("table4", "11_ablation_position", "Table 4: points near the input, center or output", _table4),
         Study("help", "12_what_helps", "another loss, either term, weights, splits: what helps", _help),
+        Study("hs3", "13_hs3", "HS3's tables: six schemes, angles, groupings, fusing", _hs3),
     )
 }
