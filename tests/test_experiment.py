@@ -275,3 +275,22 @@ def test_a_comparison_shows_in_what_one_scheme_differs():
     assert table[["scheme", "points", "seeds"]].astype(str).values.tolist() == [
         ["conventional", "", "1"], ["imachsr", "3", "1"], ["imachsr", "5", "2"],
     ]  # fmt: skip
+
+
+def test_weights_to_start_from_count_by_what_they_hold(tmp_path):
+    network = imachsr.models.create("deeplabv3plus_resnet18", 11)
+    torch.save(network.state_dict(), tmp_path / "one.pt")
+    (tmp_path / "copy.pt").write_bytes((tmp_path / "one.pt").read_bytes())
+    plain = {"size": (32, 48), "length": 4, "epochs": 1, "batch_size": 2, "scheme": "conventional"}
+    one, copy = (imachsr.Settings(**plain, weights=str(tmp_path / name)) for name in ("one.pt", "copy.pt"))
+    assert one.key("d") == copy.key("d") != imachsr.Settings(**plain).key("d")
+    result = imachsr.run(one, ledger=tmp_path / "ledger", progress=False)
+    assert result.settings["weights"].startswith("sha256:")
+    (tmp_path / "one.pt").unlink()
+    assert result.settings["weights"] in result.group, "a filed result needs its file no more"
+    built = imachsr.experiment.build(copy, 11, torch.zeros(3, 32, 48))
+    assert torch.equal(
+        built.network.state_dict()["network.encoder.conv1.weight"], network.state_dict()["network.encoder.conv1.weight"]
+    )
+    with pytest.raises(ValueError, match="which is no file; give the path of a checkpoint"):
+        imachsr.Settings(**plain, weights=str(tmp_path / "none.pt")).key("d")

@@ -16,6 +16,7 @@ from .arguments import size, verb_parser
 def add(verbs: argparse._SubParsersAction) -> None:
     from ..experiment import SUPERVISIONS, TIERS, Settings, ledger_folder
     from ..experiment.settings import CHOICES
+    from ..models import REGISTRY
     from ..objective.scheme import SCHEDULES, SCHEMES, WEIGHTINGS
     from ..training import DTYPES, LEARNING_RATES
 
@@ -27,7 +28,8 @@ def add(verbs: argparse._SubParsersAction) -> None:
     )
     defaults = {entry.name: entry.default for entry in fields(Settings)}
     parser.add_argument("--tier", choices=[*TIERS], help="start from a tier's defaults")
-    parser.add_argument("--model", help=f"network by name (default: {defaults['model']})")
+    parser.add_argument("--model", help=f"one of {', '.join(REGISTRY)} (default: {defaults['model']})")
+    parser.add_argument("--weights", help="file of weights to start from, ours or official (default: random)")
     parser.add_argument("--data", help="streets, camvid, cityscapes, synthia_sf or nyudv2 (default: streets)")
     parser.add_argument("--root", help="folder of the data, for all but streets")
     parser.add_argument(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import asdict, dataclass, fields
+from pathlib import Path
 from typing import Any
 
 from ..objective import SCHEDULES, SCHEMES, WEIGHTINGS
@@ -22,6 +23,7 @@ LATER: dict[str, Any] = {
     "precision": "fp32",
     "ema": None,
     "compile": False,
+    "weights": None,
     "crop": None,
     "classes": None,
     "inputs": None,
@@ -68,6 +70,15 @@ def _defaults(tier: str, data: str) -> dict[str, Any]:
     return {**TIERS[tier], **({} if data == "streets" else {"length": None})}
 
 
+def content_of(path: str) -> str:
+    """What a file holds, as "sha256:..."; a result's settings hold that word already in place of the path."""
+    if path.startswith("sha256:"):
+        return path
+    if not Path(path).is_file():
+        raise ValueError(f"got weights={path!r}, which is no file; give the path of a checkpoint, or leave it out")
+    return f"sha256:{hashlib.sha256(Path(path).read_bytes()).hexdigest()[:16]}"
+
+
 @dataclass(frozen=True)
 class Settings:
     """Everything that decides a result; two runs with equal settings and data are the same run.
@@ -77,6 +88,7 @@ class Settings:
     """
 
     model: str = "deeplabv3plus_resnet18"
+    weights: str | None = None  # file the network starts from, see `models.create`; its content enters the key
     data: str = "streets"
     root: str | None = None
     split: str = "standard"
@@ -198,12 +210,19 @@ class Settings:
         kept = all(changes.get(name, value) == value for name, value in defaults.items())
         return cls(**{**defaults, "tier": tier if kept else "custom", **changes})
 
+    def stored(self) -> dict[str, Any]:
+        """All fields as a Result keeps them: what a file of weights holds, and no path of this machine."""
+        kept = {name: value for name, value in asdict(self).items() if name != "root"}
+        return {**kept, "weights": content_of(self.weights) if self.weights else None}
+
     def decisive(self) -> dict[str, Any]:
         """The fields that can change the numbers; for the conventional scheme nothing about points is left."""
         chosen = {k: v for k, v in asdict(self).items() if k not in ("root", "workers")}
         for name, before in LATER.items():
             if chosen[name] == before:
                 del chosen[name]
+        if self.weights is not None:
+            chosen["weights"] = content_of(self.weights)
         silent = [] if SCHEMES[self.scheme].uses_points else [*OF_POINTS]
         silent += [] if self._merges else [*OF_CLUSTERS]
         silent += ["theta", "analysis"] if self._merges and not self.derives else []

@@ -7,7 +7,7 @@ import shutil
 import time
 from collections.abc import Sequence
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from inspect import signature
 from pathlib import Path
 from typing import Any
@@ -165,7 +165,7 @@ def build(
     from .. import models
 
     torch.manual_seed(settings.seed)
-    network = models.create(settings.model, classes)
+    network = models.create(settings.model, classes, weights=settings.weights)
     chosen_scheme = scheme(
         settings.scheme,
         alpha=settings.gamma or settings.alpha,
@@ -252,7 +252,7 @@ def _train_and_score(
     curve[-1]["scores"] = scores["dataset"]
     return Result(
         key=places.key,
-        settings={name: value for name, value in asdict(settings).items() if name != "root"},
+        settings=settings.stored(),
         classes=tuple(train.classes),
         points=tuple(point.name for point in trainee.points),
         scores=scores,
