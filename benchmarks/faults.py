@@ -29,7 +29,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -305,6 +305,7 @@ def short(folder: Path, trainee: imachsr.Supervised, **changes: Any) -> None:
     fit(trainee, batches(Scenes(), 4), **{**options, **changes})
 
 
+@cache
 def unbroken() -> str:
     """What `short` ends with."""
     reference = supervised()
@@ -573,7 +574,7 @@ def agreement(schemes: list[str], count: int) -> Iterator[Row]:
         losses, one, _ = steps_taken(name=name)
         halves, two, _ = steps_taken(name=name, accumulate=2)
         yield {"what": f"two parts, {name}", **_compared(name, one, two.state_dict(), losses, halves)}
-        yield from _two_processes(name, one, losses, stopped=name == schemes[-1])
+        yield from _two_processes(name, one, losses, stopped=count > 1 and name == schemes[-1])
 
 
 def _two_processes(name: str, one: imachsr.Supervised, losses: Any, *, stopped: bool) -> Iterator[Row]:
