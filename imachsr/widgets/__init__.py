@@ -10,17 +10,21 @@ from .cost import compute_cost, cost_explorer
 from .entropy import EntropyEffect, compute_entropy, entropy_explorer
 from .explorer import Explorer
 from .points import compute_points, point_picker
+from .theta import ThetaEffect, compute_theta, theta_explorer
 
 __all__ = [
     "BoundEffect",
     "EntropyEffect",
     "Explorer",
+    "ThetaEffect",
     "bound_explorer",
     "compute_bound",
     "compute_cost",
     "compute_entropy",
     "compute_points",
+    "compute_theta",
     "cost_explorer",
     "entropy_explorer",
     "point_picker",
+    "theta_explorer",
 ]
