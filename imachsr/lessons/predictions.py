@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 TOLERANCE = 0.25  # a number this share from the truth counts as right
+NOTHING = "Nothing recorded yet."
 _asked: dict[str, Prediction] = {}
 
 
@@ -210,26 +211,31 @@ def _live(words: str) -> str:
 
 
 def _widget(asked: Prediction) -> Any:
-    """Radio buttons or a field of text, under the question; each change records."""
+    """Radio buttons, or a field of text, under the question; each change records."""
     import ipywidgets
 
     style, layout = {"description_width": "initial"}, {"width": "max-content"}
     if asked.options:
-        control = ipywidgets.RadioButtons(
-            options=asked.options, value=asked.guess, description="Your prediction:", style=style, layout=layout
-        )
+        control = ipywidgets.RadioButtons(  # Tab and Space; a list's arrow keys would be taken by the notebook
+            options=asked.options, value=asked.guess, description="Your prediction:", style=style, layout=layout,
+            tooltip=asked.question,
+        )  # fmt: skip
     else:
         control = ipywidgets.Text(
             value="" if asked.guess is None else f"{asked.guess:g}", placeholder="a number, then Enter",
             description=f"Your prediction{asked._in_unit()}:", continuous_update=False, style=style,
+            tooltip=asked.question,
         )  # fmt: skip
-    asked.control, asked.status = control, ipywidgets.HTML(_live("Nothing recorded yet."))
+    asked.control, asked.status = control, ipywidgets.HTML(_live(NOTHING))
     if asked.guess is not None:
         asked.status.value = _live(f"Recorded: {asked.shown(asked.guess)}")
     if asked.score is not None:
         control.disabled, asked.status.value = True, _live(asked.score.words)
 
     def record(change: Any) -> None:
+        if change["new"] in (None, ""):
+            asked.guess, asked.status.value = None, _live(NOTHING)
+            return
         try:
             asked.answer(change["new"])
         except ValueError as refusal:

@@ -59,6 +59,10 @@ def test_radio_buttons_record_and_close():
     assert "And the first layer?" in bundle["text/html"]
     assert asked.control.value is None
     assert asked.control.description == "Your prediction:"
+    assert [*asked.control.options] == OPTIONS
+    asked.control.value = "smaller"
+    asked.control.value = None
+    assert asked.guess is None
     asked.control.value = "smaller"
     assert asked.guess == "smaller"
     assert 'role="status"' in asked.status.value
