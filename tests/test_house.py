@@ -157,7 +157,7 @@ def test_make_help_names_every_verb():
     assert sorted(phony) == sorted(described)
 
 
-@pytest.mark.parametrize("verb", [(), ("points",), ("run",), ("reproduce",), ("results",), ("data",)])
+@pytest.mark.parametrize("verb", [(), ("points",), ("run",), ("reproduce",), ("results",), ("claims",), ("complexity",), ("export",), ("data",)])
 def test_help_reads_well(verb, capsys):
     from imachsr.cli import main
 
@@ -190,3 +190,8 @@ def test_notebook_of_results_shows_every_published_one():
     assert published
     for key in published:
         assert key in cells, f"`make notebooks` shows {key}"
+
+
+def test_readme_tells_the_faults_that_were_survived():
+    summary = json.loads((REPOSITORY / "data" / "results" / "faults.json").read_text(encoding="utf-8"))["summary"]
+    assert f"faults {summary}" in (REPOSITORY / "README.md").read_text(encoding="utf-8")

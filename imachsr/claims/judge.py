@@ -141,6 +141,7 @@ def _matches(settings: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
 def _footing(run: Result, named: set[str]) -> str:
     """Equal for runs that may be compared: settings not named by the contrast, data and numerics."""
     known = {name: value for name, value in run.settings.items() if name in Settings.__dataclass_fields__}
+    known["tier"] = "custom"  # a name for cost; what was run is in the other fields
     shared = {k: v for k, v in Settings(**known).decisive().items() if k not in named and k != "seed"}
     shared["memory_format"] = None  # chosen by speed; the same sums in another order
     return json.dumps([shared, run.provenance.get("fingerprint"), run.provenance.get("numerics", 1)], sort_keys=True)
