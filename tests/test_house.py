@@ -157,7 +157,10 @@ def test_make_help_names_every_verb():
     assert sorted(phony) == sorted(described)
 
 
-@pytest.mark.parametrize("verb", [(), ("points",), ("run",), ("reproduce",), ("results",), ("claims",), ("complexity",), ("export",), ("data",)])
+@pytest.mark.parametrize(
+    "verb",
+    [(), ("points",), ("run",), ("reproduce",), ("results",), ("claims",), ("complexity",), ("export",), ("data",)],
+)
 def test_help_reads_well(verb, capsys):
     from imachsr.cli import main
 
