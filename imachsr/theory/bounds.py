@@ -101,6 +101,11 @@ def checked(
         raise TypeError(f"got steps={steps!r}; T counts iterations; pass a whole number")
     if steps < 1:
         raise ValueError(f"got steps={steps}; a run has one iteration at least; pass steps >= 1")
+    for name, value in {"delta": delta, "eta": eta}.items():
+        try:
+            math.isfinite(value)
+        except TypeError as error:
+            raise TypeError(f"got {name}={value!r}; it is one real number; pass a float") from error
     if not (math.isfinite(delta) and delta >= 0):
         raise ValueError(
             f"got delta={delta}; it is the first loss minus the least possible one, so zero or more; "
@@ -119,7 +124,13 @@ def checked(
 
 
 def _numbers(name: str, values: Values) -> np.ndarray:
-    array = np.asarray(values, dtype=float)
+    try:
+        array = np.asarray(values, dtype=float)
+    except (TypeError, ValueError) as error:
+        raise TypeError(
+            f"got {name}={values!r}; it is a list with one real number per component, output loss first; "
+            "pass such a list"
+        ) from error
     if array.ndim != 1 or not len(array):
         raise ValueError(
             f"got {name} of shape {array.shape}; it is a list with one number per component, output loss first; "

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .bounds import corrected_bound, stated_bound
-from .descent import expected, replicated
+from .descent import expected, rates, replicated
 from .problems import Ridges, huber
 
 
@@ -53,13 +53,14 @@ def shared_noise(
         gradients_include_noise: G_s^2 = 2 bounds the mean square of the minibatch gradient (iMacSR).
 
     Raises:
-        ValueError: steps so long that theta could leave [-1, 1].
+        ValueError: no steps or components, or steps so long that theta could leave [-1, 1].
 
     >>> measured, stated, corrected = shared_noise(steps=10_000)
     >>> round(measured / stated), round(corrected / measured, 1)
     (30, 2.0)
     """
-    rate = eta / math.sqrt(steps) * components
+    problem = huber(components, noise=1.0, shared=shared)
+    rate = float(rates(eta, steps)) * components
     if rate > 1:
         raise ValueError(
             f"got eta={eta}, steps={steps}; theta stays where the recursion holds while eta / sqrt(T) <= 1 / "
@@ -70,7 +71,6 @@ def shared_noise(
     for _ in range(steps):
         total += components**2 * square
         square = (1 - rate) ** 2 * square + (rate * push / components) ** 2
-    problem = huber(components, noise=1.0, shared=shared)
     return compare(problem, np.zeros(1), total / steps, eta=eta, steps=steps, included=gradients_include_noise)
 
 

@@ -25,7 +25,7 @@ class Check(NamedTuple):
 
     Attributes:
         holds: whether the line is true in all that was tried.
-        how: "algebra", or "random instances".
+        how: "algebra", "random instances", or both.
         found: the evidence in one sentence, with its numbers.
     """
 

@@ -40,14 +40,14 @@ def expected(problem: Problem, theta: np.ndarray, *, eta: float | np.ndarray, st
         steps: T; Z^(T - 1) sequences are followed.
 
     Raises:
-        ValueError: too many sequences.
+        ValueError: no steps, or too many sequences.
     """
+    rate = rates(eta, steps)[..., None, None, None]
     if problem.outcomes == 0 or problem.outcomes ** (steps - 1) > LEAVES:
         raise ValueError(
             f"got steps={steps} with {problem.outcomes or 'unlisted'} minibatches; at most {LEAVES} sequences are "
             "followed one by one; take fewer steps, or `replicated`"
         )
-    rate = _rate(eta, steps)[..., None]
     theta, total = np.asarray(theta, dtype=float)[..., None, :], np.zeros(np.shape(theta)[:-1])
     for t in range(steps):
         total = total + _square(problem.gradient(theta)).mean(-1)
@@ -82,7 +82,7 @@ def replicated(
         optimizer: "sgd", or "adam" with betas (0.9, 0.999) as the papers' algorithm has it.
 
     Raises:
-        ValueError: runs that do not pair up, or an unknown optimizer.
+        ValueError: runs that do not pair up, no steps, or an unknown optimizer.
     """
     if replicates < 4 or replicates % 2:
         raise ValueError(f"got replicates={replicates}; runs come in pairs, two pairs at least; pass an even number")
@@ -109,11 +109,11 @@ def trace(
     """|grad L_T(theta_t)|^2 of every step and run, (T, ..., R).
 
     Raises:
-        ValueError: an unknown optimizer.
+        ValueError: an unknown optimizer, or no steps.
     """
     if optimizer not in ("sgd", "adam"):
         raise ValueError(f"got optimizer={optimizer!r}; the ones known are 'sgd' and 'adam'; use one of them")
-    rate = _rate(eta, steps)
+    rate = rates(eta, steps)[..., None, None]
     start = np.asarray(theta, dtype=float)[..., None, :]
     theta = np.repeat(start, replicates, axis=-2)
     move = _Adam() if optimizer == "adam" else None
@@ -143,9 +143,15 @@ class _Adam:
         return mean / (np.sqrt(square) + self.epsilon)
 
 
-def _rate(eta: float | np.ndarray, steps: int) -> np.ndarray:
-    """eta / sqrt(T), shaped to meet (..., R, d)."""
-    return np.asarray(eta, dtype=float)[..., None, None] / math.sqrt(steps)
+def rates(eta: float | np.ndarray, steps: int) -> np.ndarray:
+    """eta / sqrt(T), one or one per instance.
+
+    Raises:
+        ValueError: a run without steps.
+    """
+    if steps < 1:
+        raise ValueError(f"got steps={steps}; a run has one iteration at least; pass steps >= 1")
+    return np.asarray(eta, dtype=float) / math.sqrt(steps)
 
 
 def _square(gradient: np.ndarray) -> np.ndarray:

@@ -157,12 +157,17 @@ def huber(
         shared: one sign of the noise for all, or one each.
 
     Raises:
-        ValueError: no components, or an alignment that is no cosine from 0 to 1.
+        ValueError: no components, weights of another number, or an alignment that is no cosine from 0 to 1.
     """
     if count < 1 or not 0 <= alignment <= 1:
         raise ValueError(
             f"got count={count}, alignment={alignment}; there is one component at least, and alignment is a cosine "
             "from 0 (right angles) to 1 (all the same); pass such values"
+        )
+    if np.shape(weights) not in ((), (count,)):
+        raise ValueError(
+            f"got weights of shape {np.shape(weights)} for {count} components; each has one; pass one number for all, "
+            "or one each"
         )
     own = np.sqrt(1 - alignment**2) * np.eye(count)
     directions = np.column_stack([np.full(count, alignment), own]) if alignment < 1 else np.ones((count, 1))
@@ -190,6 +195,9 @@ class Softmax:
         classes: K.
         weights: w_s, (N,).
         batches: Z.
+
+    Raises:
+        ValueError: data that the minibatches do not divide.
     """
 
     features: np.ndarray
@@ -197,6 +205,14 @@ class Softmax:
     classes: int
     weights: np.ndarray
     batches: int
+
+    def __post_init__(self) -> None:
+        examples = self.features.shape[1]
+        if self.batches < 1 or examples % self.batches:
+            raise ValueError(
+                f"got {examples} examples and batches={self.batches}; every minibatch has the same number of examples; "
+                "choose a divisor"
+            )
 
     @property
     def outcomes(self) -> int:

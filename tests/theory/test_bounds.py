@@ -79,3 +79,22 @@ def test_refusals_say_what_came_the_rule_and_the_remedy(bound, change, words):
 def test_steps_are_a_whole_number(steps):
     with pytest.raises(TypeError, match=r"T counts iterations; pass a whole number"):
         stated_bound(**{**GIVEN, "steps": steps})
+
+
+@pytest.mark.parametrize("bound", [stated_bound, corrected_bound])
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"eta": "a"}, r"got eta='a'; it is one real number; pass a float"),
+        ({"delta": None}, r"got delta=None; it is one real number; pass a float"),
+        (
+            {"smoothness": ["a", 1, 1]},
+            r"got smoothness=\['a', 1, 1\]; .*one real number per component.*pass such a list",
+        ),
+        ({"noise": [[1], [1, 2]]}, r"got noise=\[\[1\], \[1, 2\]\]; .*pass such a list"),
+        ({"weights": [1j, 1, 1]}, r"got weights=\[1j, 1, 1\]; .*pass such a list"),
+    ],
+)
+def test_what_is_no_number_is_refused_by_its_name(bound, change, words):
+    with pytest.raises(TypeError, match=words):
+        bound(**{**GIVEN, **change})

@@ -198,3 +198,16 @@ def test_a_bound_within_the_interval_is_undecided():
     table["low"] = [0.9 * value for value in table["low"]]
     table["high"] = [1.1 * value for value in table["high"]]
     assert sum(row["stated_undecided"] for row in summary(table)) == SIZE
+
+
+def test_no_steps_are_no_run():
+    words = r"got steps=0; a run has one iteration at least; pass steps >= 1"
+    given = {"eta": 1.0, "steps": 0}
+    with pytest.raises(ValueError, match=words):
+        expected(huber(2), np.zeros(1), **given)
+    with pytest.raises(ValueError, match=words):
+        replicated(huber(2), np.zeros(1), generator=np.random.default_rng(0), **given)
+    with pytest.raises(ValueError, match=words):
+        shared_noise(steps=0)
+    with pytest.raises(ValueError, match=r"got count=0, .*one component at least"):
+        shared_noise(components=0)

@@ -140,3 +140,10 @@ def test_huber_components_agree_as_wished(alignment):
 def test_huber_refuses(given):
     with pytest.raises(ValueError, match=r"alignment is a cosine from 0 .* pass such values"):
         huber(**given)
+
+
+def test_sizes_that_do_not_fit_are_refused():
+    with pytest.raises(ValueError, match=r"got weights of shape \(2,\) for 3 components; .*; pass one number for all"):
+        huber(3, weights=np.ones(2))
+    with pytest.raises(ValueError, match=r"got 5 examples and batches=2; .*; choose a divisor"):
+        Softmax(np.zeros((1, 5, 2)), np.zeros((1, 5), dtype=int), 2, np.ones(1), 2)
