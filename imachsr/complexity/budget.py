@@ -63,7 +63,12 @@ def calibrate(
         classes: K.
         implementation: of the output loss.
         rounds: steps measured, after one to warm up.
+
+    Raises:
+        ValueError: no rounds.
     """
+    if rounds < 1:
+        raise ValueError(f"got rounds={rounds}; prices come from one measured step at least; pass 1 or more")
     device = str(images[0].device.type)
     own = torch.Generator().manual_seed(0)
     targets = torch.randint(0, classes, (len(images[0]), *images[0].shape[-2:]), generator=own).to(device)
@@ -132,7 +137,15 @@ def offers(
         near: which row of points, see `choose_points`.
         most: the largest M asked for.
         prices: from `calibrate`, for the time.
+
+    Raises:
+        ValueError: no points asked for, or none to be had.
     """
+    if most < 1 or not len(points):
+        raise ValueError(
+            f"got most={most} and {len(points)} points; there is something to offer from one point on; pass most >= 1 "
+            "and the points of find_points"
+        )
     counted = network if isinstance(network, Counted) else count(network, *inputs, points=points)
     found = []
     for M in range(1, min(most, len(points)) + 1):

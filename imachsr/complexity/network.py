@@ -103,7 +103,7 @@ def count(network: nn.Module, *inputs: Any, points: Sequence[Point] = ()) -> Cou
         points: of this network, to learn whether their tensors are kept anyway.
 
     Raises:
-        ValueError: no input with four dimensions.
+        ValueError: no input with four dimensions, or a batch without images.
 
     >>> network = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.ReLU(), nn.Conv2d(8, 2, 1))
     >>> counted = count(network, torch.zeros(2, 3, 4, 4))
@@ -111,10 +111,10 @@ def count(network: nn.Module, *inputs: Any, points: Sequence[Point] = ()) -> Cou
     (2, (14848, 15872))
     """
     images = next((leaf for leaf in tree_leaves(inputs) if isinstance(leaf, Tensor) and leaf.ndim == 4), None)
-    if images is None:
+    if images is None or not len(images):
+        came = "no input of shape (B, C, H, W)" if images is None else f"images of shape {tuple(images.shape)}"
         raise ValueError(
-            "got no input of shape (B, C, H, W); costs are counted on a batch of images; "
-            "pass what the network is called with"
+            f"got {came}; costs are counted on a batch of one image or more; pass what the network is called with"
         )
     recording = record(network, inputs, {})
     graph, layers = Graph(recording), []

@@ -78,12 +78,15 @@ def stated_space(cost: Cost) -> tuple[Quantity, ...]:
 
 def corrected_space(cost: Cost) -> tuple[Quantity, ...]:
     """The extra space of one step in bytes, as the implementation has it; exact for float32 on one process."""
-    fused = cost.implementation == "fused"
-    label, entropy = ("sum 8 B w h K", "0") if fused else ("sum 12 B W H K", "sum 8 B w h C")
     return (
         Quantity("features", "4 B w h C, or 0", _kept(cost, "features"), "bytes", "0 where kept anyway"),
-        Quantity("point losses", label, _kept(cost, "supervision"), "bytes", "the plug-in estimator's constants"),
-        Quantity("entropies", entropy, _kept(cost, "regularizer"), "bytes", "not in the papers' sum"),
+        Quantity(
+            "point losses", _formula(cost, "supervision"), _kept(cost, "supervision"), "bytes",
+            f"the constants of {cost.scheme}'s loss",
+        ),
+        Quantity(
+            "entropies", _formula(cost, "regularizer"), _kept(cost, "regularizer"), "bytes", "not in the papers' sum"
+        ),
         Quantity(
             "adapters", f"sum {STATE} P", STATE * sum(term.parameters for term in cost.extra), "bytes",
             "weight, gradient and Adam's two moments",
@@ -97,3 +100,9 @@ def _sum(cost: Cost, name: str) -> int:
 
 def _kept(cost: Cost, name: str) -> int:
     return sum(term.kept for term in cost.extra if term.name == name)
+
+
+def _formula(cost: Cost, name: str) -> str:
+    """What the terms of one kind keep, as they say it; 0 where there are none."""
+    formulas = {term.formula for term in cost.extra if term.name == name} - {"0"}
+    return " or ".join(f"sum {formula}" for formula in sorted(formulas)) or "0"

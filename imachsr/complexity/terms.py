@@ -181,7 +181,7 @@ def pixel_loss(loss: Loss) -> Callable[..., Term]:
     raise ValueError(
         f"got the loss {getattr(function, '__name__', function)!r}{f' ({estimator})' if settings else ''}; operations "
         "are known for cross_entropy and for mutual_information by plug_in or variational; "
-        "measure it instead, with complexity.measure"
+        "measure it instead, with complexity.kept_bytes and complexity.race"
     )
 
 

@@ -88,6 +88,11 @@ def test_budgets_refused(network, images, points):
         complexity.affordable(offered, time=0.1)
     with pytest.raises(ValueError, match=r"got memory=-0.1; .*; pass 0 or more"):
         complexity.affordable(offered, memory=-0.1)
+    for most, of in ((0, points), (2, [])):
+        with pytest.raises(ValueError, match=rf"got most={most} and {len(of)} points; .*; pass most >= 1"):
+            complexity.offers(network, of, images, classes=3, most=most)
+    with pytest.raises(ValueError, match=r"got rounds=0; .*; pass 1 or more"):
+        complexity.calibrate(network, images, classes=3, rounds=0)
 
 
 def test_a_race_takes_turns_there_and_back():

@@ -209,3 +209,5 @@ def test_points_and_images_must_be_counted():
         complexity.cost(complexity.count(network, images), points, classes=5)
     with pytest.raises(ValueError, match=r"got no input of shape"):
         complexity.count(nn.Linear(3, 2), torch.zeros(2, 3))
+    with pytest.raises(ValueError, match=r"got images of shape \(0, 3, 8, 8\); .* one image or more; pass what"):
+        complexity.count(nn.Conv2d(3, 2, 1), torch.zeros(0, 3, 8, 8))

@@ -60,3 +60,20 @@ def test_space(parts, implementation):
     else:
         assert corrected["point losses"] >= 12 * losses.value, "12 bytes for each of M B W H K"
         assert corrected["entropies"] == 8 * features.value
+
+
+@pytest.mark.parametrize(
+    ("scheme", "implementation", "losses", "entropies"),
+    [
+        ("imachsr", "eager", "sum 12 B W H K", "sum 8 B w h C"),
+        ("imachsr", "fused", "sum 8 B w h K", "0"),
+        ("imacsr", "eager", "sum 4 B W H K + 12 B W H", "sum 8 B w h C"),
+        ("deep_supervision", "fused", "sum 8 B w h K", "0"),
+        ("conventional", "eager", "0", "0"),
+    ],
+)
+def test_the_corrected_formula_is_that_of_the_losses_used(parts, scheme, implementation, losses, entropies):
+    network, points, images = parts
+    cost = complexity.cost(network, points, images, classes=2, scheme=scheme, implementation=implementation)
+    formulas = {quantity.name: quantity.formula for quantity in complexity.corrected_space(cost)}
+    assert (formulas["point losses"], formulas["entropies"]) == (losses, entropies)
