@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import sys
 import threading
 from types import FrameType, TracebackType
 from typing import Any
 
-GRACE = 3.0  # seconds for the step at hand; a checkpoint must lie on disk within five
+GRACE = 2.0  # seconds for the step at hand; a checkpoint must lie on disk, and the program be gone, within five
 
 
 class Stopped(KeyboardInterrupt):
@@ -20,11 +22,17 @@ class Stopped(KeyboardInterrupt):
 
 class Interruption:
     """While it is entered, SIGTERM and the first Ctrl-C only set `asked`; a second Ctrl-C, or a step that takes longer
-    than `GRACE`, ends what is going on where it is. Outside of the main thread nothing changes."""
+    than `GRACE`, ends what is going on where it is. Outside of the main thread nothing changes.
+
+    Python hears a signal between two calls only: after SIGTERM, a single call that lasts a second longer still ends
+    the program without it.
+    """
 
     def __init__(self) -> None:
         self.enabled = threading.current_thread() is threading.main_thread()
         self.asked: signal.Signals | None = None
+        self.kept: int | None = None  # steps in the newest checkpoint
+        self._hard: threading.Timer | None = None
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> Interruption:
@@ -36,17 +44,31 @@ class Interruption:
 
     def _ask(self, number: int, frame: FrameType | None) -> None:
         if self.asked is not None and number == signal.SIGINT:
-            raise self.stopped("stopped at once; the last checkpoint stands")
-        self.asked = signal.Signals(number)
-        self._alarm(GRACE)
+            raise self.stopped(f"stopped at once; {self._left()}")
+        if self.asked is None:
+            self.asked = signal.Signals(number)
+            self._alarm(GRACE)
+            if number == signal.SIGTERM:
+                self._hard = threading.Timer(GRACE + 1, self._end)
+                self._hard.daemon = True
+                self._hard.start()
 
     def _late(self, number: int, frame: FrameType | None) -> None:
-        raise self.stopped(f"stopped after {GRACE:g} s in the middle of a step; the last checkpoint stands")
+        raise self.stopped(f"stopped after {GRACE:g} s in the middle of a step; {self._left()}")
+
+    def _end(self) -> None:
+        print(f"stopped in the middle of a long step; {self._left()}; run the same again", file=sys.stderr, flush=True)
+        os._exit(128 + signal.SIGTERM)
+
+    def _left(self) -> str:
+        return "nothing was kept yet" if self.kept is None else f"the {self.kept} steps before its checkpoint are kept"
 
     def calm(self) -> None:
         """No more hurry: what follows (saving) may take its time."""
         if self.asked is not None:
             self._alarm(0)
+        if self._hard is not None:
+            self._hard.cancel()
 
     def _alarm(self, seconds: float) -> None:
         if hasattr(signal, "setitimer"):

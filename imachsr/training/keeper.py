@@ -71,6 +71,7 @@ class Keeper:
         if self.checkpoints and self.ranks.first:
             log.flush()
             self.checkpoints.save(state.as_dict(randoms), state.taken)
+        self.interruption.kept = state.taken
         self.saved_at = time.monotonic()
 
     @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 import time
 import warnings
 from collections.abc import Callable, Iterator
@@ -83,6 +84,9 @@ class Run:
         self.log = Log(log if ranks.first else None, self.state)
         if saved:
             self.state.restore(saved, ranks.number)
+            self.keeper.interruption.kept = self.state.taken
+            if ranks.first and progress is not False:
+                print(f"{label} going on after {self.state.taken} of {self.steps} steps".strip(), file=sys.stderr)
             self.log.rewind()
 
     def _check(self, checkpoints: str | Path | None) -> None:
@@ -97,6 +101,11 @@ class Run:
                 f"got clip_norm={self.clip_norm}; a gradient's longest norm is above 0; pass None for no limit"
             )
         sampler = self.loader.batch_sampler
+        if isinstance(sampler, EpochBatches) and self.accumulate > max(1, sampler.batch_size // self.ranks.count):
+            raise ValueError(
+                f"got accumulate={self.accumulate} for batches of {sampler.batch_size} over {self.ranks.count} "
+                "processes; each part needs an image, and with BatchNorm two; lower accumulate or raise the batch size"
+            )
         if isinstance(sampler, EpochBatches):
             sampler.share(self.ranks.number, self.ranks.count)
         elif checkpoints is not None or self.ranks.count > 1:

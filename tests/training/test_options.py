@@ -2,6 +2,8 @@
 
 import json
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -308,3 +310,26 @@ def test_one_process_is_the_plain_case():
 if __name__ == "__main__":
     schemes = ("conventional", "deep_supervision", "imacsr", "imachsr")
     LOSSES.write_text(json.dumps({scheme: losses_of(scheme) for scheme in schemes}, indent=1) + "\n")
+
+
+@pytest.mark.skipif(not hasattr(signal, "pthread_sigmask"), reason="signals that can be held back, as on Unix")
+def test_a_call_that_hears_no_signal_does_not_hold_the_program():
+    program = (
+        "import signal, time\n"
+        "from imachsr.training import interrupt\n"
+        "interrupt.GRACE = 0.1\n"
+        "with interrupt.Interruption():\n"
+        "    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGALRM})\n"
+        "    signal.raise_signal(signal.SIGTERM)\n"
+        "    time.sleep(60)\n"
+    )
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=50, check=False)
+    assert ended.returncode == 128 + signal.SIGTERM
+    assert "nothing was kept yet; run the same again" in ended.stderr
+
+
+def test_more_parts_than_images_are_refused():
+    with pytest.raises(
+        ValueError, match=r"got accumulate=9 for batches of 4 over 1 processes; each part needs an image"
+    ):
+        trained(accumulate=9)
