@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..theory import corrected_bound, huber, replicated, stated_bound, trace
-from .explorer import Explorer, dropdown, explorer, picture, slider, table
+from .explorer import Explorer, dropdown, explorer, numbers, picture, table
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -99,7 +99,7 @@ def compute_bound(
 
 
 def bound_explorer(*, steps: int = 1000) -> Explorer:
-    """Slides M, weights, eta, T, alignment, noise and start, and redraws both bounds and a simulated run.
+    """Picks M, weights, eta, T, alignment, noise and start, and redraws both bounds and a simulated run.
 
     Args:
         steps: the longest T offered.
@@ -109,13 +109,13 @@ def bound_explorer(*, steps: int = 1000) -> Explorer:
         return _bound_html(compute_bound(**values), **values)
 
     controls = {
-        "points": slider("Points M", [1, 2, 3, 4, 5, 6, 7, 8], 5),
-        "weight": slider("Weight of inner terms", [0.01, 0.03, 0.1, 0.2, 0.4, 0.7, 1.0], 1.0),
-        "eta": slider("eta", [0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0], 0.1),
-        "steps": slider("Steps T", [length for length in LENGTHS if length <= steps], 1000),
-        "alignment": slider("Alignment", [0.0, 0.25, 0.5, 0.75, 0.9, 1.0], 1.0),
+        "points": numbers("Points M", [1, 2, 3, 4, 5, 6, 7, 8], 5),
+        "weight": numbers("Weight of inner terms", [0.01, 0.03, 0.1, 0.2, 0.4, 0.7, 1.0], 1.0),
+        "eta": numbers("eta", [0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0], 0.1),
+        "steps": numbers("Steps T", [length for length in LENGTHS if length <= steps], 1000),
+        "alignment": numbers("Alignment", [0.0, 0.25, 0.5, 0.75, 0.9, 1.0], 1.0),
         "noise": dropdown("Noise", [*NOISES.items()], "shared"),
-        "start": slider("Start", [0.0, 0.1, 0.3, 1.0, 3.0], 0.0),
+        "start": numbers("Start", [0.0, 0.1, 0.3, 1.0, 3.0], 0.0),
     }
     return explorer(controls, render)
 

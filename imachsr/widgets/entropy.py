@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .explorer import Explorer, explorer, picture, slider, table
+from .explorer import Explorer, explorer, numbers, picture, table
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -93,7 +93,7 @@ def _spread(f: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def entropy_explorer(
     features: Any, *, lambdas: float = 4.0, temperatures: tuple[float, float] = (0.25, 4.0)
 ) -> Explorer:
-    """Slides weight and temperature of the negative entropy and redraws what a feature map becomes.
+    """Picks weight and temperature of the negative entropy and redraws what a feature map becomes.
 
     Args:
         features: one map (C, h, w), a tensor or an array.
@@ -111,8 +111,8 @@ def entropy_explorer(
 
     steps = np.geomspace(*temperatures, 9).round(3).tolist()
     controls = {
-        "lambda_": slider("Weight lambda", np.linspace(0, lambdas, 9).round(3).tolist(), lambdas / 4),
-        "temperature": slider("Temperature", steps, min(steps, key=lambda t: abs(t - 1))),
+        "lambda_": numbers("Weight lambda", np.linspace(0, lambdas, 9).round(3).tolist(), lambdas / 4),
+        "temperature": numbers("Temperature", steps, min(steps, key=lambda t: abs(t - 1))),
     }
     return explorer(controls, render)
 

@@ -71,14 +71,10 @@ def dropdown(label: str, options: Sequence[Any], value: Any) -> Any:
     )  # fmt: skip
 
 
-def slider(label: str, values: Sequence[float], value: float) -> Any:
-    """A labelled slider over a list of values; arrow keys step through it."""
-    import ipywidgets
-
-    return ipywidgets.SelectionSlider(
-        description=label, options=[(f"{v:g}", v) for v in values], value=min(values, key=lambda v: abs(v - value)),
-        tooltip=label, style={"description_width": "initial"},
-    )  # fmt: skip
+def numbers(label: str, values: Sequence[float], value: float) -> Any:
+    """A labelled list of numbers, at the one nearest to `value`. (The thumb of an ipywidgets slider has no name.)"""
+    nearest = min(values, key=lambda v: abs(v - value))
+    return dropdown(label, [(f"{v:g}", v) for v in values], nearest)
 
 
 def picture(figure: Figure, alt: str, caption: str) -> str:
@@ -95,7 +91,8 @@ def picture(figure: Figure, alt: str, caption: str) -> str:
 
 def table(rows: Sequence[Mapping[str, Any]]) -> str:
     """Rows as an HTML table with column headers."""
-    head = "".join(f'<th scope="col">{html.escape(name)}</th>' for name in rows[0])
+    style = "text-align:left;padding-right:1.5em"
+    head = "".join(f'<th scope="col" style="{style}">{html.escape(name)}</th>' for name in rows[0])
     body = "".join(
         "<tr>" + "".join(f"<td>{html.escape(str(value))}</td>" for value in row.values()) + "</tr>" for row in rows
     )

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..hierarchy import RATIO_DEGREES, Tradeoff, class_count
-from .explorer import Explorer, dropdown, explorer, picture, slider, table
+from .explorer import Explorer, dropdown, explorer, numbers, picture, table
 
 DEGREES = (0.0, 30.0, 50.0, 60.0, 70.0, 75.0, 76.0, 80.0, 85.0, 90.0)
 
@@ -78,7 +78,7 @@ def theta_explorer(
         return _theta_html(curves[grouping], final, theta, classes, (reported or {}).get(theta, ""))
 
     controls = {
-        "theta": slider("Theta, degrees", DEGREES, RATIO_DEGREES),
+        "theta": numbers("Theta, degrees", DEGREES, RATIO_DEGREES),
         "grouping": dropdown("Grouping", [*curves], next(iter(curves))),
     }
     return explorer(controls, render)
