@@ -15,7 +15,7 @@ READY := .venv/.ready
 export OMP_WAIT_POLICY ?= PASSIVE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup reproduce test check format lab bench faults zoo notebooks lock clean
+.PHONY: help setup reproduce test check format lab bench faults zoo notebooks browser lock clean
 
 help: ## list the verbs
 	@grep -hE '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/:/' | awk -F': ' '{ printf "  make %-11s %s\n", $$1, $$2 }'
@@ -36,8 +36,10 @@ reproduce: $(READY) ## run the notebooks, write figures/report.html (TIER=lesson
 	@$(BIN)/python -m imachsr reproduce --tier $(TIER) --data $(DATA) $(if $(ROOT),--root "$(ROOT)")
 
 test: check ## everything CI checks, notebooks included
-	@$(BIN)/python -m pytest --doctest-modules --ignore=tests/test_house.py tests imachsr
+	@$(BIN)/python -m pytest --doctest-modules --ignore=tests/test_house.py --ignore=tests/browser tests imachsr
 	@TQDM_DISABLE=1 $(BIN)/python -m pytest --nbval-lax --nbval-current-env --nbval-cell-timeout 600 notebooks
+	@if [ "$$CI" = true ]; then sh tests/browser/chromium.sh; fi
+	@$(BIN)/python -m pytest -rs tests/browser
 
 check: $(READY) ## format, lint, types, import directions, notebook hygiene
 	@$(BIN)/ruff format --check --quiet .
@@ -65,6 +67,11 @@ zoo: $(READY) ## try points on every public network, and file it (long, resumabl
 
 notebooks: $(READY) ## run the notebooks at the smoke tier and store their outputs
 	@$(BIN)/python -m imachsr reproduce --tier smoke --store
+
+browser: $(READY) ## drive every explorer by keyboard in JupyterLab in Chromium (INSTALL=1 lets apt install it)
+	@INSTALL=$(INSTALL) sh tests/browser/chromium.sh
+	@BROWSER=full $(BIN)/python -m pytest -rs tests/browser
+	@echo "screenshots: build/browser"
 
 lock: $(READY) ## compile requirements.txt anew from pyproject.toml
 	@UV_CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes \

@@ -1,0 +1,77 @@
+"""When the browser tests run, and what they share: one JupyterLab, one Chromium without a window.
+
+`make browser` sets BROWSER=full; under CI=true `make test` takes the quick ones; else they skip and say so.
+"""
+
+import os
+import shutil
+
+import pytest
+from browser.jupyterlab import Opened, serving
+
+from conftest import REPOSITORY
+
+MADE = REPOSITORY / "build" / "browser"  # screenshots, and the notebooks that were opened
+CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
+
+
+def wanted():
+    """quick, full or nothing."""
+    return os.environ.get("BROWSER") or ("quick" if os.environ.get("CI") == "true" else "")
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    """The program's path; a skip where nobody asked, a failure where somebody did and there is none."""
+    if not wanted():
+        pytest.skip("opens JupyterLab in a browser: `make browser` does it, and `make test` under CI=true")
+    found = next(filter(None, map(shutil.which, CHROMIUM)), None)
+    if not found:
+        pytest.fail(f"got none of {CHROMIUM}; the tests need one on the path; `make browser INSTALL=1`", pytrace=False)
+    return found
+
+
+@pytest.fixture(scope="session")
+def mode(chromium):
+    return wanted()
+
+
+@pytest.fixture(scope="session")
+def server(chromium, tmp_path_factory):
+    folder = MADE / "opened"  # `notebooks` would look like a checkout
+    folder.mkdir(parents=True, exist_ok=True)
+    with serving(folder, tmp_path_factory.mktemp("jupyter")) as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def browser(chromium):
+    """Per module: while playwright runs, no other test may start an event loop."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(
+            executable_path=chromium, args=["--no-sandbox", "--disable-dev-shm-usage"]
+        )  # fmt: skip
+        yield opened
+        opened.close()
+
+
+@pytest.fixture(scope="module")
+def open_notebook(server, browser):
+    """Opens notebooks by name, and closes them in the end."""
+    opened = []
+
+    def open_(name):
+        opened.append(Opened(server, browser, name))
+        return opened[-1]
+
+    yield open_
+    for each in opened:
+        each.close()
+
+
+@pytest.fixture
+def shot():
+    """Keeps a screenshot of a page or of a part of it."""
+    return lambda part, name: part.screenshot(path=MADE / f"{name}.png")
