@@ -38,7 +38,6 @@ reproduce: $(READY) ## run the notebooks, write figures/report.html (TIER=lesson
 test: check ## everything CI checks, notebooks included
 	@$(BIN)/python -m pytest --doctest-modules --ignore=tests/test_house.py --ignore=tests/browser tests imachsr
 	@TQDM_DISABLE=1 $(BIN)/python -m pytest --nbval-lax --nbval-current-env --nbval-cell-timeout 600 notebooks
-	@if [ "$$CI" = true ]; then sh tests/browser/chromium.sh; fi
 	@$(BIN)/python -m pytest -rs tests/browser
 
 check: $(READY) ## format, lint, types, import directions, notebook hygiene

@@ -1,10 +1,11 @@
 """When the browser tests run, and what they share: one JupyterLab, one Chromium without a window.
 
-`make browser` sets BROWSER=full; under CI=true `make test` takes the quick ones; else they skip and say so.
+`make browser` sets BROWSER=full, BROWSER=quick takes a few; without either they skip and say so.
 """
 
 import os
 import shutil
+from contextlib import closing
 
 import pytest
 from browser.jupyterlab import Opened, serving
@@ -17,14 +18,14 @@ CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
 
 def wanted():
     """quick, full or nothing."""
-    return os.environ.get("BROWSER") or ("quick" if os.environ.get("CI") == "true" else "")
+    return os.environ.get("BROWSER", "")
 
 
 @pytest.fixture(scope="session")
 def chromium():
     """The program's path; a skip where nobody asked, a failure where somebody did and there is none."""
     if not wanted():
-        pytest.skip("opens JupyterLab in a browser: `make browser` does it, and `make test` under CI=true")
+        pytest.skip("opens JupyterLab in a browser: `make browser` does it")
     found = next(filter(None, map(shutil.which, CHROMIUM)), None)
     if not found:
         pytest.fail(f"got none of {CHROMIUM}; the tests need one on the path; `make browser INSTALL=1`", pytrace=False)
@@ -59,16 +60,8 @@ def browser(chromium):
 
 @pytest.fixture(scope="module")
 def open_notebook(server, browser):
-    """Opens notebooks by name, and closes them in the end."""
-    opened = []
-
-    def open_(name):
-        opened.append(Opened(server, browser, name))
-        return opened[-1]
-
-    yield open_
-    for each in opened:
-        each.close()
+    """Opens a notebook by name; for `with`, since each holds a kernel."""
+    return lambda name: closing(Opened(server, browser, name))
 
 
 @pytest.fixture

@@ -42,9 +42,9 @@ NUMBER = {name: place for place, name in enumerate(TOOLS, start=1)}  # of its ce
 def notebook(server, open_notebook):
     """All explorers over quick inputs, run."""
     cells = [FIRST, *(f"{name} = {made[0]}\n{name}" for name, made in TOOLS.items())]
-    opened = open_notebook(server.keep("explorers.ipynb", cells))
-    assert opened.run() == []
-    return opened
+    with open_notebook(server.keep("explorers.ipynb", cells)) as opened:
+        assert opened.run() == []
+        yield opened
 
 
 def parts(view):
@@ -86,3 +86,13 @@ def test_words_stand_out_in_both_themes(notebook, theme, shot):
         area = notebook.stand_in(number)
         shot(area, f"{name}_{theme}")
         assert notebook.faint(SHOWN) == []
+
+
+def test_faint_words_and_nameless_controls_would_be_found(notebook):
+    notebook.stand_in(NUMBER["bound_explorer"])
+    add = "([at, html]) => document.querySelector(at).insertAdjacentHTML('beforeend', html)"
+    faint = '<p class="added" style="color:#999;background:#fff">hardly seen</p><input class="added">'
+    notebook.page.evaluate(add, [f"{SHOWN} .widget-vbox", faint])
+    assert notebook.faint(SHOWN) == ["P 2.85: hardly seen"]
+    assert notebook.named(f"{SHOWN} .widget-vbox")[-1] == ("textbox", "")
+    notebook.page.evaluate("() => document.querySelectorAll('.added').forEach(one => one.remove())")
