@@ -66,4 +66,7 @@ def test_every_control_redraws_with_words_for_those_who_cannot_see():
 def test_controls_are_labelled_and_offer_short_runs_only_where_asked():
     tool = bound_explorer(steps=100)
     assert all(control.description for control in tool.controls.values())
+    assert {control._view_name for control in tool.controls.values()} == {"DropdownView"}, (
+        "a slider's thumb has no name"
+    )
     assert [value for _, value in tool.controls["steps"].options] == [n for n in LENGTHS if n <= 100]

@@ -80,4 +80,5 @@ def test_every_stop_redraws_with_words_for_those_who_cannot_see():
 def test_controls_are_labelled_and_start_at_the_loss_itself():
     controls = entropy_explorer(MAPS).controls
     assert [control.description for control in controls.values()] == ["Weight lambda", "Temperature"]
+    assert {control._view_name for control in controls.values()} == {"DropdownView"}
     assert controls["temperature"].value == 1.0
