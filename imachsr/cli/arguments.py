@@ -8,6 +8,7 @@ from typing import Any
 
 
 def verb_parser(verbs: argparse._SubParsersAction, name: str, summary: str, example: str) -> argparse.ArgumentParser:
+    """A verb's parser, with its summary as description and one example below."""
     return verbs.add_parser(
         name,
         help=summary,
@@ -18,6 +19,7 @@ def verb_parser(verbs: argparse._SubParsersAction, name: str, summary: str, exam
 
 
 def size(text: str) -> tuple[int, int]:
+    """HEIGHTxWIDTH as (height, width)."""
     try:
         height, width = (int(side) for side in text.lower().split("x"))
     except ValueError:

@@ -105,7 +105,7 @@ def run_one(fields: dict[str, Any], ledger: str, jobs: int) -> tuple[str, str]:
     """
     from ..experiment import home
 
-    settings = Settings(**{**fields, "size": tuple(fields["size"]) if fields["size"] else None})
+    settings = Settings(**fields)
     log = _log(ledger, settings)
     log.parent.mkdir(parents=True, exist_ok=True)
     environment = {**os.environ, "OMP_WAIT_POLICY": "PASSIVE", "TQDM_DISABLE": "1"}

@@ -11,7 +11,7 @@ from ..experiment import Settings, run
 def main() -> int:
     """Run it; what went wrong is the last line printed."""
     fields = json.load(sys.stdin)
-    settings = Settings(**{**fields, "size": tuple(fields["size"]) if fields["size"] else None})
+    settings = Settings(**fields)
     try:
         run(settings, ledger=sys.argv[1])
     except KeyboardInterrupt:
