@@ -200,7 +200,7 @@ def _at_point(
     readers = (scheme.supervision is not None) + (scheme.regularizer is not None)
     parts = [terms.features(place, point=point, kept_anyway=counted.features[point.name], readers=readers)]
     if scheme.supervision is not None:
-        parts.append(terms.adapter(place, point=point))
+        parts.append(terms.adapter(place, point=point, brought=counted.brings_adapters))
         loss = terms.pixel_loss(scheme.supervision)
         parts.append(loss("supervision", place, implementation, point=point.name))
     if scheme.regularizer is not None:

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._pytree import tree_leaves, tree_map
 
-from ..objective import logits_of
+from ..objective import brought_adapters, logits_of
 from ..points import Capture, Point
 from ..points.graph import RESHAPES, Graph
 from ..points.record import Operation, record
@@ -53,6 +53,7 @@ class Counted:
         logits: shape (B, K, h, w) of its output.
         logits_kept: bytes more if the loss keeps the logits.
         parameters: how many numbers it learns.
+        brings_adapters: whether the adapters of its points are its own (HS3-Fuse), among its parameters.
         batch: B.
         images: (H, W) of the images.
         covered: (H, W) that features cover, larger where the network pads.
@@ -65,6 +66,7 @@ class Counted:
     logits: tuple[int, ...]
     logits_kept: int
     parameters: int
+    brings_adapters: bool
     batch: int
     images: tuple[int, int]
     covered: tuple[int, int]
@@ -134,6 +136,7 @@ def count(network: nn.Module, *inputs: Any, points: Sequence[Point] = ()) -> Cou
         logits=logits,
         logits_kept=logits_kept,
         parameters=sum(p.numel() for p in network.parameters() if p.requires_grad),
+        brings_adapters=brought_adapters(network) is not None,
         batch=len(images),
         images=size,
         covered=network.padded_size(*size) if hasattr(network, "padded_size") else size,  # type: ignore[operator]

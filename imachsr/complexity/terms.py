@@ -100,12 +100,15 @@ def features(place: Place, *, point: Point, kept_anyway: bool, readers: int) -> 
     return Term("features", point.name, copied, readers * place.features, kept=kept, formula="4 B w h C, or 0")
 
 
-def adapter(place: Place, *, point: Point) -> Term:
-    """The 1x1 projection: one product forward, two on the way back; its bias is added, and summed over."""
+def adapter(place: Place, *, point: Point, brought: bool = False) -> Term:
+    """The 1x1 projection: one product forward, two on the way back; its bias is added, and summed over.
+
+    Where the network brings it, it runs once more for the supervision, and its numbers are among the network's.
+    """
     product = 2 * place.features * place.K
     return Term(
         "adapter", point.name, product + place.logits, 2 * product + place.logits, (product, 2 * product),
-        parameters=(place.C + 1) * place.K, formula="0",
+        parameters=0 if brought else (place.C + 1) * place.K, formula="0",
     )  # fmt: skip
 
 

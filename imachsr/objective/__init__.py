@@ -7,7 +7,7 @@
 
 from .scheme import SCHEDULES, SCHEMES, WEIGHTINGS, Loss, Scheme, at_label_size, scheme
 from .shares import Shares, counts, shares
-from .supervised import Losses, Supervised, logits_of
+from .supervised import Losses, Supervised, brought_adapters, logits_of
 from .weights import Term, Weights
 
 __all__ = [
@@ -22,6 +22,7 @@ __all__ = [
     "Term",
     "Weights",
     "at_label_size",
+    "brought_adapters",
     "counts",
     "logits_of",
     "scheme",

@@ -191,20 +191,25 @@ class Supervised(nn.Module):
         return f"scheme={self.scheme.name!r}, classes={self.classes}, skipped={self.skipped}"
 
 
-def _brought(network: nn.Module, points: Sequence[Point], sizes: Sequence[int]) -> nn.ModuleList | None:
+def brought_adapters(network: nn.Module) -> nn.ModuleList | None:
     """The adapters a fused network (HS3-Fuse) has of its own: they stay in it, so they are the ones to supervise."""
-    for module in network.modules():
-        adapters = getattr(module, "supervised_adapters", None)
-        if isinstance(adapters, nn.ModuleList):
-            shapes = [tuple(adapter.project.weight.shape[:2]) for adapter in adapters]  # type: ignore[union-attr,index]
-            asked = [(size, point.channels) for size, point in zip(sizes, points, strict=True)]
-            if shapes != asked:
-                raise ValueError(
-                    f"got a fused network whose adapters map {[f'{c} to {s}' for s, c in shapes]} channels; the points "
-                    f"and clusters ask for {[f'{c} to {s}' for s, c in asked]}; pass those it was fused with"
-                )
-            return adapters
-    return None
+    found = (getattr(module, "supervised_adapters", None) for module in network.modules())
+    return next((adapters for adapters in found if isinstance(adapters, nn.ModuleList)), None)
+
+
+def _brought(network: nn.Module, points: Sequence[Point], sizes: Sequence[int]) -> nn.ModuleList | None:
+    """Those, if they fit the points and the clusters."""
+    adapters = brought_adapters(network)
+    if adapters is None:
+        return None
+    shapes = [tuple(adapter.project.weight.shape[:2]) for adapter in adapters]  # type: ignore[union-attr,index]
+    asked = [(size, point.channels) for size, point in zip(sizes, points, strict=True)]
+    if shapes != asked:
+        raise ValueError(
+            f"got a fused network whose adapters map {[f'{c} to {s}' for s, c in shapes]} channels; the points "
+            f"and clusters ask for {[f'{c} to {s}' for s, c in asked]}; pass those it was fused with"
+        )
+    return adapters
 
 
 class _Merged(nn.Module):

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 import imachsr
-from imachsr import complexity, losses
+from imachsr import complexity, hierarchy, losses
 
 
 class Branches(nn.Module):
@@ -165,6 +165,22 @@ def test_hs3_counts_the_classes_that_are_left():
     assert (first.kept * 5, second.kept * 5) == (whole.kept * 2, whole.kept * 3)
     with pytest.raises(ValueError, match=r"clusters for 2 points and 1 points; .*; derive them"):
         complexity.cost(network, points[:1], images, classes=5, scheme=scheme)
+
+
+@pytest.mark.parametrize("implementation", complexity.IMPLEMENTATIONS)
+def test_a_fused_network_is_counted_with_its_own_adapters_once(implementation):
+    images, targets = images_and_targets()
+    network = Branches().train()
+    clusters = ((0, 0, 1, 1, 1), (0, 1, 2, 2, 2))
+    points = imachsr.choose_points(imachsr.find_points(network, images), 2)
+    hierarchy.fuse(network, points, clusters, images)
+    scheme = imachsr.scheme("hs3_fuse", clusters=clusters)
+    cost = complexity.cost(network, points, images, classes=5, scheme=scheme, implementation=implementation)
+    assert (cost.kept, cost.products) == measured(network, points, scheme, implementation, images, targets, 5)
+    learnt = 0
+    for parameter in imachsr.Supervised(network, points, scheme, classes=5).parameters():
+        learnt += parameter.numel()
+    assert cost.parameters == learnt
 
 
 def test_the_table_adds_up_and_says_where_it_is():
