@@ -10,6 +10,7 @@ else
 BIN := .venv/bin
 endif
 READY := .venv/.ready
+NO_HANG := -o faulthandler_timeout=600 -o faulthandler_exit_on_timeout=true # seconds for one test
 
 # Threads that wait without spinning: with any other program on the machine, spinning makes a step many times slower.
 export OMP_WAIT_POLICY ?= PASSIVE
@@ -38,7 +39,8 @@ reproduce: $(READY) ## run the notebooks, write figures/report.html (TIER=lesson
 test: check ## everything CI checks, notebooks included
 	@$(BIN)/python -m pytest --doctest-modules --ignore=tests/test_house.py --ignore=tests/browser tests imachsr
 	@TQDM_DISABLE=1 $(BIN)/python -m pytest --nbval-lax --nbval-current-env --nbval-cell-timeout 600 notebooks
-	@$(BIN)/python -m pytest -rs tests/browser
+	@test "$$CI" != true || sh tests/browser/chromium.sh || echo "no Chromium: the browser tests skip" >&2
+	@$(BIN)/python -m pytest -rs $(NO_HANG) tests/browser
 
 check: $(READY) ## format, lint, types, import directions, notebook hygiene
 	@$(BIN)/ruff format --check --quiet .
@@ -69,7 +71,7 @@ notebooks: $(READY) ## run the notebooks at the smoke tier and store their outpu
 
 browser: $(READY) ## drive every explorer by keyboard in JupyterLab in Chromium (INSTALL=1 lets apt install it)
 	@INSTALL=$(INSTALL) sh tests/browser/chromium.sh
-	@BROWSER=full $(BIN)/python -m pytest -rs tests/browser
+	@BROWSER=full $(BIN)/python -m pytest -rs $(NO_HANG) tests/browser
 	@echo "screenshots: build/browser"
 
 lock: $(READY) ## compile requirements.txt anew from pyproject.toml

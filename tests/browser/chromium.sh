@@ -18,6 +18,7 @@ command -v apt-get >/dev/null 2>&1 || refuse "there is no apt-get here: install 
 [ "$(id -u)" = 0 ] || refuse "apt-get needs root: sudo apt-get install chromium"
 
 echo "installing chromium by apt" >&2
-apt-get update -qq || refuse "apt-get update failed: look at its words above"
-DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium >/dev/null ||
+limits="-o Acquire::http::Timeout=30 -o Acquire::https::Timeout=30 -o Acquire::Retries=2 -o DPkg::Lock::Timeout=60" # s
+apt-get $limits update -qq || refuse "apt-get update failed: look at its words above"
+DEBIAN_FRONTEND=noninteractive apt-get $limits install -y -qq --no-install-recommends chromium >/dev/null ||
   refuse "apt-get could not install it: look at its words above"

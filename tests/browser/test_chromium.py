@@ -6,6 +6,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from browser.conftest import find_chromium
 
 SCRIPT = Path(__file__).with_name("chromium.sh")
 SHELL = shutil.which("sh")
@@ -60,3 +61,19 @@ def test_asked_for_it_is_installed_and_failures_are_said(tmp_path):
     found = ask(tmp_path, INSTALL="1")
     assert found.returncode == 1
     assert "apt-get update failed" in found.stderr
+
+
+@pytest.mark.parametrize(
+    ("asked", "outcome", "words"),
+    [
+        ({}, pytest.skip.Exception, "make browser"),
+        ({"CI": "true"}, pytest.skip.Exception, "apt could not install one"),
+        ({"BROWSER": "quick"}, pytest.fail.Exception, "got none of"),
+        ({"CI": "true", "BROWSER": "full"}, pytest.fail.Exception, "got none of"),
+    ],
+)
+def test_without_a_browser_only_those_who_asked_fail(asked, outcome, words, tmp_path, monkeypatch):
+    for name, value in {"CI": "", "BROWSER": "", "PATH": str(tmp_path), **asked}.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(outcome, match=words):
+        find_chromium()
