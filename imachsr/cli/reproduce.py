@@ -7,7 +7,7 @@ import ast
 from pathlib import Path
 from typing import Any
 
-from .arguments import verb_parser
+from .arguments import size, verb_parser
 
 
 def add(verbs: argparse._SubParsersAction) -> None:
@@ -28,6 +28,8 @@ def add(verbs: argparse._SubParsersAction) -> None:
     parser.add_argument("--seeds", type=int, default=1, help="runs per setting (default: %(default)s)")
     parser.add_argument("--jobs", type=int, default=1, help="runs at once on this machine (default: %(default)s)")
     parser.add_argument("--scheduler", metavar="ADDRESS", help="run on a dask.distributed cluster instead")
+    parser.add_argument("--size", type=size, metavar="HxW", help="of the runs, not the tier's; then no notebook runs")
+    parser.add_argument("--epochs", type=int, help="of the runs, not the tier's; then no notebook runs")
     parser.add_argument("--dry-run", action="store_true", help="only say what would run and how long it should take")
     parser.add_argument(
         "-p",
@@ -47,8 +49,8 @@ def _reproduce(given: argparse.Namespace) -> int:
 
     return reproduce(
         given.chosen, tier=given.tier, data=given.data, root=given.root, seeds=given.seeds, jobs=given.jobs,
-        scheduler=given.scheduler, dry_run=given.dry_run, given=dict(map(_named, given.parameter)), out=given.out,
-        store_outputs=given.store,
+        scheduler=given.scheduler, size=given.size, epochs=given.epochs, dry_run=given.dry_run,
+        given=dict(map(_named, given.parameter)), out=given.out, store_outputs=given.store,
     )  # fmt: skip
 
 

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 PARTS = ("train", "val", "test")
 FILES = ("camvid", "cityscapes", "synthia_sf", "nyudv2")  # read from files; each is a module here
 NAMES = ("streets", *FILES)
+# split -> part -> the stream it is drawn from; `tune` judges settings by scenes that nothing is tested on
+STREETS = {"standard": {part: part for part in PARTS}, "tune": {"train": "train", "test": "val"}}
 
 
 def create(
@@ -41,9 +43,10 @@ def create(
 
     Args:
         name: `streets` (generated, nothing to download), `camvid`, `cityscapes`, `synthia_sf` or `nyudv2`.
-        split: the protocol. `standard`; for camvid also `random600`, `val101`, `blocked600`; for cityscapes also
-            `val500`, which tests on the validation images, as test labels are withheld; for synthia_sf, which has no
-            standard one, `random:TRAIN/TEST` or `sequences:LIST/LIST`, such as `random:1596/628`.
+        split: the protocol. `standard`; for camvid also `random600`, `val101`, `blocked600`; for camvid and
+            streets also `tune`, which judges on part of what is trained on otherwise; for cityscapes also `val500`,
+            which tests on the validation images, as test labels are withheld; for synthia_sf, which has no standard
+            one, `random:TRAIN/TEST` or `sequences:LIST/LIST`, such as `random:1596/628`.
         part: `train`, `val` or `test`.
         root: folder of the files, or of a packed copy of them (`pack`); streets has none.
         size: (height, width) of the images. Targets follow in `train`; elsewhere they keep their full label size,
@@ -191,12 +194,17 @@ def _files(
 def _streets(split: str, root: Any, size: Any, options: dict[str, Any]) -> Source:
     from .streets import Streets
 
-    if split != "standard":
-        raise ValueError(f"split {split!r}; streets has the split standard; choose it")
+    if split not in STREETS:
+        raise ValueError(f"split {split!r}; streets has the splits {', '.join(STREETS)}; choose one of them")
+    if options["part"] not in STREETS[split]:
+        raise ValueError(
+            f"part {options['part']!r}; split {split!r} of streets has the parts {', '.join(STREETS[split])}; "
+            "choose one of them"
+        )
     if root:
         raise ValueError(
             f"root {str(root)!r} for streets; they are drawn, not read; name the dataset, or leave root out"
         )
     if size is not None:
         options = {**options, "size": size}
-    return Streets(**options)
+    return Streets(**{**options, "part": STREETS[split][options["part"]]})

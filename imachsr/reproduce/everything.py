@@ -5,15 +5,16 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from .. import datasets
-from ..experiment import Settings, comparison, results
+from ..experiment import comparison, results
 from .batch import Plan, plan, run_all, words
 from .execution import checked, execute, notebooks, parameters, store
 from .report import remove_figures, write_report
-from .studies import STUDIES
+from .studies import STUDIES, Study
 
 
 def reproduce(
@@ -26,6 +27,8 @@ def reproduce(
     given: Mapping[str, Any] | None = None,
     jobs: int = 1,
     scheduler: str | None = None,
+    size: tuple[int, int] | None = None,
+    epochs: int | None = None,
     dry_run: bool = False,
     out: str | Path = "figures",
     store_outputs: bool = False,
@@ -44,6 +47,8 @@ def reproduce(
         given: other parameters of notebooks, name -> value, for those that declare them.
         jobs: runs at once on this machine.
         scheduler: address of a dask.distributed scheduler to run on instead.
+        size: (height, width) of the runs, in place of the tier's. Notebooks show tiers, so none is executed then.
+        epochs: of the runs, likewise.
         dry_run: only say what would run, what is filed and how long it should take.
         out: folder of figures, executed notebooks and the report.
         store_outputs: let the notebooks of the checkout keep the outputs they gave.
@@ -59,7 +64,9 @@ def reproduce(
         raise ValueError(f"got seeds={seeds}; each setting is run at least once; pass seeds >= 1")
     if dry_run and store_outputs:
         raise ValueError("got a dry run that stores outputs; a dry run gives none; leave one of them out")
-    paths, out = _notebooks_of(chosen), Path(out).absolute()
+    paths, studies, out = *_asked_for(chosen), Path(out).absolute()
+    changes: dict[str, Any] = {name: value for name, value in (("size", size), ("epochs", epochs)) if value is not None}
+    paths = [] if changes else paths
     root = str(Path(root).absolute()) if root else None
     for part in ("train", "test"):  # missing or damaged data is refused here, not in a notebook
         datasets.verify(datasets.create(data, part=part, root=root))
@@ -71,7 +78,8 @@ def reproduce(
             f"got parameter {sorted(unknown)[0]!r}, which none of {[path.stem for path in paths]} declares; "
             "see the second cell of a notebook"
         )
-    due = plan(_settings_of(paths, tier, data, root, seeds))
+    settings = [setting for study in studies for setting in study.settings(tier, data, root, seeds)]
+    due = plan([replace(setting, tier="custom", **changes) for setting in settings] if changes else settings)
     _say_plan(due, jobs)
     if dry_run:
         return 0
@@ -82,32 +90,23 @@ def reproduce(
         if outcome.error
     ]
     failures += _execute_all(asked, out, store_outputs, progress)
-    report = write_report(out, tier=tier, data=data, failures=failures)
-    _say_where(out, report, tier, data, time.perf_counter() - started)
+    if paths:
+        _say_where(out, write_report(out, tier=tier, data=data, failures=failures), tier, data)
+    print(f"done in {(time.perf_counter() - started) / 60:.1f} min")
     for failure in failures:
         print(f"failed: {failure}", file=sys.stderr)
     return 1 if failures else 0
 
 
-def _notebooks_of(chosen: Sequence[str]) -> list[Path]:
-    """Notebooks by study, number or name; "all" and nothing mean all."""
-    if not chosen or "all" in chosen:
-        return notebooks()
-    wishes = [STUDIES[wish].notebook if wish in STUDIES else wish for wish in chosen]
+def _asked_for(chosen: Sequence[str]) -> tuple[list[Path], list[Study]]:
+    """Notebooks by study, number or name, and the studies they show; "all" and nothing mean all notebooks."""
+    wishes = [] if "all" in chosen else [STUDIES[wish].notebook if wish in STUDIES else wish for wish in chosen]
     try:
-        return sorted(set(notebooks(wishes)))
+        paths = sorted(set(notebooks([wish for wish in wishes if wish]))) if any(wishes) or not wishes else []
     except ValueError as error:
         raise ValueError(f"{error}; or a study: {[*STUDIES]}") from error
-
-
-def _settings_of(paths: Sequence[Path], tier: str, data: str, root: str | None, seeds: int) -> list[Settings]:
     numbers = {path.name[:2] for path in paths}
-    return [
-        setting
-        for study in STUDIES.values()
-        if study.notebook[:2] in numbers
-        for setting in study.settings(tier, data, root, seeds)
-    ]
+    return paths, [study for study in STUDIES.values() if study.notebook[:2] in numbers or study.name in chosen]
 
 
 def _declared(path: Path, every: Mapping[str, Any]) -> dict[str, Any]:
@@ -142,9 +141,8 @@ def _execute_all(
     return failures
 
 
-def _say_where(out: Path, report: Path, tier: str, data: str, seconds: float) -> None:
+def _say_where(out: Path, report: Path, tier: str, data: str) -> None:
     ran = [result for result in results() if (result.settings["tier"], result.settings["data"]) == (tier, data)]
     print(f"\nConventional training against the schemes, tier {tier}, data {data}, per cent, protocol dataset:\n")
     print(comparison(ran).to_string(index=False, float_format="{:.2f}".format))
     print(f"\nexecuted notebooks  {out / 'executed'}\nfigures             {out}\nreport              {report}")
-    print(f"done in {seconds / 60:.1f} min")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import product
 from typing import Any
 
 from ..experiment import Result, Settings
@@ -11,6 +12,7 @@ from ..experiment.settings import OF_CLUSTERS, OF_POINTS
 
 MOBILE = ("topformer_tiny", "seaformer_tiny")
 SHORT = ("smoke", "lesson")  # tiers that take part of a grid, for they have minutes
+ALPHAS, LAMBDAS = (0.0, 0.1, 0.4, 1.6), (0.0, 0.01, 0.1)  # of the sweep that the defaults are chosen by
 SPLITS = ("standard", "val101", "blocked600", "random600")  # of camvid: apart, then closer and closer in time
 
 
@@ -20,7 +22,7 @@ class Study:
 
     Args:
         name: typed at the command line.
-        notebook: shows it; begins with its number.
+        notebook: shows it; begins with its number. Empty: runs alone, to choose settings by.
         says: what it compares, in words.
         settings: (tier, data, root, seeds) -> what to run, seed by seed, so that a batch cut short has whole seeds.
     """
@@ -141,6 +143,14 @@ def _help(tier: str, data: str, root: str | None, seeds: int) -> list[Settings]:
     return sorted(dict.fromkeys(setting for settings in every for setting in settings), key=lambda one: one.seed)
 
 
+def weights(tier: str, data: str, root: str | None, seeds: int) -> list[Settings]:
+    """alpha by lambda, judged on part of the training images; both at zero are conventional training, run once."""
+    pairs = ((0.0, 0.01), (0.4, 0.01), (1.6, 0.01)) if tier in SHORT else (*product(ALPHAS, LAMBDAS),)
+    changes: list[dict[str, Any]] = [{"scheme": "conventional"}]
+    changes += [{"alpha": alpha, "lambda_": lambda_} for alpha, lambda_ in pairs if alpha or lambda_]
+    return _all(tier, data, root, seeds, [{"split": "tune", **change} for change in changes])
+
+
 SIX = ("conventional", "deep_supervision", "imacsr", "imachsr", "hs3", "hs3_fuse")
 
 
@@ -164,6 +174,7 @@ STUDIES: dict[str, Study] = {
         Study("fig4", "10_ablation_distance", "Fig. 4: points one to three bases apart", _fig4),
         Study("table4", "11_ablation_position", "Table 4: points near the input, center or output", _table4),
         Study("help", "12_what_helps", "another loss, either term, weights, splits: what helps", _help),
+        Study("weights", "", "alpha and lambda, swept on part of the training images", weights),
         Study("hs3", "13_hs3", "HS3's tables: six schemes, angles, groupings, fusing", _hs3),
     )
 }

@@ -23,6 +23,8 @@ SIZES = {
     ("val101", "test"): 101,
     ("blocked600", "train"): 600,
     ("blocked600", "test"): 101,
+    ("tune", "train"): 281,
+    ("tune", "test"): 66,
 }
 
 
@@ -119,7 +121,9 @@ def test_splits_have_their_sizes_and_are_disjoint(request, where):
     for split, parts in SPLITS.items():
         held = {part: stems(camvid_at(root, split, part=part)) for part in parts}
         assert {part: len(names) for part, names in held.items()} == {part: SIZES[split, part] for part in parts}
-        assert len({stem for names in held.values() for stem in names}) == 701
+        dealt = {stem for names in held.values() for stem in names}
+        assert len(dealt) == sum(map(len, held.values()))
+        assert len(dealt) == (347 if split == "tune" else 701)
 
 
 def test_val101_tests_on_the_validation_clip(camvid_701):
@@ -139,6 +143,22 @@ def test_blocked600_keeps_training_away_from_testing(real):
     assert gap_seconds(drawn) <= 1 / 15
     assert {frame(item)[0] for item in blocked.source.items} == {"0006R0"}
     assert gap_seconds(camvid_at(real)) == pytest.approx(1)
+
+
+@pytest.mark.parametrize("where", ["camvid_701", "real"])
+def test_tuning_sees_training_frames_only_and_is_judged_far_from_what_it_trains_on(request, where):
+    root = request.getfixturevalue(where)
+    train, test = (camvid_at(root, "tune", part=part) for part in ("train", "test"))
+    assert {*stems(train), *stems(test)} < {*stems(camvid_at(root))}
+    assert gap_seconds(test) > 10
+    tested_on = [camvid_at(root, split, part="test").source.items for split in ("standard", "val101", "blocked600")]
+    assert not {*stems(test)} & {item.name for items in tested_on for item in items}
+    assert gap(test.source.items, tested_on[0]) > 40
+    for drive in ("0001TP", "0016E5"):
+        whole = [stem for stem in stems(camvid_at(root)) if stem.startswith(drive)]
+        held = [stem for stem in stems(test) if stem.startswith(drive)]
+        assert held == whole[: len(whole) // 4], "one stretch"
+    assert camvid_at(root, "tune").fingerprint != camvid_at(root).fingerprint
 
 
 def test_no_other_101_frames_are_as_far_away(real):

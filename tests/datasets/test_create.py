@@ -73,7 +73,11 @@ def test_seed_is_of_the_data(camvid_701):
     [
         ({"name": "kitti"}, r"dataset 'kitti'; there are streets, camvid, cityscapes, .*; choose one of them"),
         ({"part": "training"}, r"part 'training'; the parts are train, val, test; choose one of them"),
-        ({"split": "random600"}, r"split 'random600'; streets has the split standard; choose it"),
+        ({"split": "random600"}, r"split 'random600'; streets has the splits standard, tune; choose one"),
+        (
+            {"split": "tune", "part": "val"},
+            r"part 'val'; split 'tune' of streets has the parts train, test; choose one",
+        ),
         ({"root": "somewhere"}, r"root 'somewhere' for streets; they are drawn, not read; .* leave root out"),
         ({"augment": True, "part": "val"}, r"augment=True with part 'val'; only part 'train' is augmented; leave"),
         ({"name": "camvid"}, r"camvid without root; it reads files; fetch them with `imachsr data get camvid --root"),

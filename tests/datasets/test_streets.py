@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from imachsr import datasets
 from imachsr.datasets.streets import CLASSES, PALETTE, Streets
 
 SMALL = (60, 80)
@@ -206,3 +207,12 @@ def test_a_street_without_walls_is_drawn(seed, index):
     image, mask = Streets("train", seed=seed).raw(index)
     assert image.shape == (120, 160, 3)
     assert {0, 3} <= set(np.unique(mask)), "sky and road are there"
+
+
+def test_tuning_draws_from_streams_that_nothing_is_tested_on():
+    train, held_out = (
+        datasets.create("streets", "tune", part=part, size=(32, 32), length=3) for part in ("train", "test")
+    )
+    assert train.fingerprint == datasets.create("streets", size=(32, 32), length=3).fingerprint
+    assert held_out.fingerprint == datasets.create("streets", part="val", size=(32, 32), length=3).fingerprint
+    assert held_out[0][1].shape == (32, 32)

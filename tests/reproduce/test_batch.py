@@ -82,6 +82,25 @@ def test_a_dry_run_names_the_runs_and_starts_nothing(monkeypatch, capsys):
     assert "imachsr M=3, streets 64x96, 4 epochs, seed 6" in shown
 
 
+def test_runs_of_another_size_show_in_no_notebook(monkeypatch, capsys, tmp_path):
+    seen = []
+    monkeypatch.setattr("imachsr.reproduce.everything.run_all", lambda due, **_: seen.extend(due) or [])
+    monkeypatch.setattr("imachsr.reproduce.everything.execute", lambda *_, **__: pytest.fail("a notebook began"))
+    command = ["reproduce", "table2", "--size", "32x48", "--epochs", "1", "--out", str(tmp_path / "out")]
+    assert main(command) == 0
+    assert {(one.tier, one.size, one.epochs) for one in seen} == {("custom", (32, 48), 1)}
+    assert {one.scheme for one in seen} == {"conventional", "imacsr", "imachsr"}
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_sweep_of_weights_is_asked_for_by_name_and_has_no_notebook(monkeypatch):
+    assert everything._asked_for(["weights"]) == ([], [STUDIES["weights"]])
+    paths, studies = everything._asked_for([])
+    assert len(paths) == 14
+    assert STUDIES["weights"] not in studies
+    assert [path.stem for path in everything._asked_for(["weights", "fig3"])[0]] == ["09_ablation_number"]
+
+
 def test_names_nobody_knows_are_refused_before_anything_runs():
     with pytest.raises(ValueError, match=r"got notebook 'table9'; there are .*; or a study: .*'table2'"):
         everything.reproduce(["table9"], dry_run=True)

@@ -45,7 +45,7 @@ def test_the_papers_grids_are_whole_beyond_smoke():
 
 
 def test_studies_share_the_runs_they_have_in_common():
-    every = [setting for name in STUDIES for setting in settings(name, "smoke", "streets")]
+    every = [setting for name in STUDIES if name != "weights" for setting in settings(name, "smoke", "streets")]
     assert len(set(every)) < len(every) / 1.5
     conventional = {s for s in every if s.scheme == "conventional"}
     assert len({cell(asdict(s)) for s in conventional}) == 1
@@ -54,6 +54,15 @@ def test_studies_share_the_runs_they_have_in_common():
 def test_every_splits_settings_are_only_for_data_that_has_splits():
     assert {s.split for s in settings("help")} > {"standard"}
     assert {s.split for s in settings("help", "smoke", "streets")} == {"standard"}
+
+
+def test_weights_are_swept_on_training_images_alone():
+    for tier, count in (("lab", 12), ("smoke", 4)):
+        found = settings("weights", tier)
+        assert {s.split for s in found} == {"tune"}
+        assert len({(s.scheme, s.alpha, s.lambda_) for s in found}) == len(found) == count
+        assert Settings().alpha in {s.alpha for s in found}
+    assert not any(s.split == "tune" for name in STUDIES if name != "weights" for s in settings(name))
 
 
 def test_cells_are_found_whatever_they_were_run_on():
@@ -89,5 +98,6 @@ def test_a_notebook_takes_its_runs_from_the_study(name):
 def test_notebooks_exist_and_schemes_are_known():
     for study in STUDIES.values():
         assert study.says
-        assert (REPOSITORY / "notebooks" / f"{study.notebook}.ipynb").is_file(), study.notebook
+        notebook = REPOSITORY / "notebooks" / f"{study.notebook}.ipynb"
+        assert notebook.is_file() or study.name == "weights", study.notebook
         assert {s.scheme for s in settings(study.name)} <= set(SCHEMES)
