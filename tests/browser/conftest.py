@@ -1,7 +1,7 @@
 """When the browser tests run, and what they share: one JupyterLab, one Chromium without a window.
 
-`make browser` sets BROWSER=full; BROWSER=quick takes a few, as does CI=true; without these they skip and say so. Without
-Chromium they fail where somebody set BROWSER, and skip where CI alone asks, for then apt could not bring one.
+`make browser` sets BROWSER=full; BROWSER=quick takes a few, as does CI=true; without these they skip and say so.
+Where there is no Chromium they fail if BROWSER is set, and skip where CI alone asks: apt could not bring one then.
 """
 
 import os
