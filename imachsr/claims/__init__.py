@@ -1,5 +1,6 @@
 """The papers' numbers and conclusions beside what was measured, with intervals and a verdict."""
 
+from .compare import compare
 from .judge import UNTESTED, VERDICTS, Judgement, judge
 from .sheet import sheet, sheet_markdown
 from .sources import Claim, claims, papers_folder
@@ -13,6 +14,7 @@ __all__ = [
     "Paired",
     "block_bootstrap",
     "claims",
+    "compare",
     "holm",
     "judge",
     "paired",

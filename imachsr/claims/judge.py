@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -13,7 +12,9 @@ import numpy as np
 
 from ..experiment import Result, Settings
 from ..experiment.settings import OF_POINTS
+from ..experiment.tables import footing
 from .arithmetic import check
+from .pairing import pairs
 from .sources import Claim, papers_folder
 from .statistics import LEVEL, Paired, block_bootstrap, holm, paired
 
@@ -99,27 +100,17 @@ def judge(
 def _measure(
     claim: Claim, pair: tuple[Mapping[str, Any], Mapping[str, Any]], metric: str, runs: Sequence[Result], protocol: str
 ) -> Contrast:
-    sides = [
-        [run for run in runs if _matches(run.settings, {**_plain_points(wanted), **claim.only})] for wanted in pair
-    ]
+    sides = [[run for run in runs if _matches(run, {**_plain_points(wanted), **claim.only})] for wanted in pair]
     named = {*pair[0], *pair[1], *OF_POINTS, "scheme"}
-    footings: dict[str, list[dict[int, Result]]] = {}
-    for i, side in enumerate(sides):
-        for run in side:
-            footings.setdefault(_footing(run, named), [{}, {}])[i][run.settings["seed"]] = run
-    shared = {words: [(a[seed], b[seed]) for seed in sorted({*a} & {*b})] for words, (a, b) in footings.items()}
-    shared = {words: both for words, both in shared.items() if both}
+    shared = pairs(*sides, named)
     if not shared:
         return Contrast(*pair, metric)
-    words = max(
-        shared, key=lambda words: (len(shared[words]), math.prod(shared[words][0][0].settings["size"] or (10**9,)))
-    )
-    both = shared[words]
+    both = max(shared.values(), key=lambda both: (len(both), math.prod(both[0][0].settings["size"] or (10**9,))))
     scores = [[100 * run.scores[protocol][metric] for run in side] for side in zip(*both, strict=True)]
     differences = [a - b for a, b in zip(*scores, strict=True)]
     better, worse = ([np.asarray(run.per_image) for run in side] for side in zip(*both, strict=True))
     frames = block_bootstrap(better, worse, metric, protocol)
-    return Contrast(*pair, metric, _footing_words(both[0][0]), paired(differences), frames)
+    return Contrast(*pair, metric, footing(both[0][0]), paired(differences), frames)
 
 
 def _plain_points(wanted: Mapping[str, Any]) -> dict[str, Any]:
@@ -130,27 +121,11 @@ def _plain_points(wanted: Mapping[str, Any]) -> dict[str, Any]:
     return {**plain, **wanted}
 
 
-def _matches(settings: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
-    for name, value in wanted.items():
-        has = settings.get(name, getattr(Settings, name, None))
-        if has not in value if isinstance(value, list) else has != value:
-            return False
-    return True
-
-
-def _footing(run: Result, named: set[str]) -> str:
-    """Equal for runs that may be compared: settings not named by the contrast, data and numerics."""
-    known = {name: value for name, value in run.settings.items() if name in Settings.__dataclass_fields__}
-    known["tier"] = "custom"  # a name for cost; what was run is in the other fields
-    shared = {k: v for k, v in Settings(**known).decisive().items() if k not in named and k != "seed"}
-    shared["memory_format"] = None  # chosen by speed; the same sums in another order
-    return json.dumps([shared, run.provenance.get("fingerprint"), run.provenance.get("numerics", 1)], sort_keys=True)
-
-
-def _footing_words(run: Result) -> str:
-    s = run.settings
-    size = "x".join(map(str, s["size"])) if s["size"] else "native size"
-    return f"{s['model']}, {s['data']} {s['split']} {size}, {s['epochs']} epochs"
+def _matches(run: Result, wanted: Mapping[str, Any]) -> bool:
+    return all(
+        run.setting(name) in value if isinstance(value, list) else run.setting(name) == value
+        for name, value in wanted.items()
+    )
 
 
 def _correct(contrasts: list[list[Contrast]]) -> None:

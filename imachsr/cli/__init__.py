@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+import warnings
 from collections.abc import Sequence
 
 from .. import __version__
@@ -25,6 +26,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if given.action is None:
         parser.print_help()
         return 0
+    plain = warnings.formatwarning
+    warnings.formatwarning = lambda message, category, *rest, **more: (  # ours in one line, as errors are
+        f"imachsr {given.verb}: {message}\n" if category is UserWarning else plain(message, category, *rest, **more)
+    )
     try:
         return given.action(given) or 0
     except (ValueError, TypeError, RuntimeError, FloatingPointError, OSError) as error:
@@ -35,6 +40,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print(f"\nimachsr {given.verb}: stopped; nothing half-done was filed", file=sys.stderr)
         return 130
+    finally:
+        warnings.formatwarning = plain
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -1,47 +1,174 @@
-"""`imachsr results`: what the ledger holds."""
+"""`imachsr results`: what the ledger holds, chosen, compared and written in several forms."""
 
 from __future__ import annotations
 
 import argparse
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from ..metrics import PROTOCOLS
 from .arguments import verb_parser
 
+if TYPE_CHECKING:
+    from ..experiment import Result
+
+ACTS = {
+    "list": "one line per result",
+    "show": "each result by class",
+    "table": "means over seeds",
+    "compare": "differences from a baseline scheme over the seeds both have",
+    "export": "everything about each result, as CSV; --format latex: the table",
+    "publish": "copy into data/results, to be committed",
+}
+FORMS = {
+    "list": ("text", "csv", "json"),
+    "show": ("text", "json"),
+    "table": ("text", "csv", "latex", "json"),
+    "compare": ("text", "csv", "latex", "json"),
+    "export": ("csv", "latex", "json"),
+}
+NOTES = (
+    "Scores in per cent, differences in points over shared seeds. Intervals: Student's t over seeds; p: after Holm's "
+    "correction over all rows. Fewer than five seeds are not distinguishable."
+)
+
 
 def add(verbs: argparse._SubParsersAction) -> None:
+    from ..experiment import METRICS
+    from ..objective import SCHEMES
+
     parser = verb_parser(
-        verbs, "results", "list filed results, show some whole, publish some, or print the published table",
-        "publish 3f2a91",
+        verbs, "results", "list, filter, compare, export or publish filed results",
+        "compare --where data=camvid --where model=deeplabv3plus_resnet18 --metric mIoU",
     )  # fmt: skip
-    parser.add_argument("act", nargs="?", default="list", choices=["list", "show", "publish", "table"])
-    parser.add_argument("keys", nargs="*", help="beginnings of keys")
-    parser.add_argument("--protocol", default="dataset", choices=[*PROTOCOLS], help="(default: dataset)")
+    does = "; ".join(f"{act}: {what}" for act, what in ACTS.items())
+    parser.add_argument("act", nargs="?", default="list", choices=[*ACTS], help=f"{does} (default: list)")
+    parser.add_argument("keys", nargs="*", help="beginnings of keys (default: all results)")
+    parser.add_argument(
+        "--where", action="append", default=[], metavar="NAME=VALUE",
+        help="only results with this setting, as in scheme=imachsr or size=180x240; again: another must hold too, "
+        "or for the same name one more value may",
+    )  # fmt: skip
+    parser.add_argument(
+        "--metric", action="append", choices=[*METRICS, "pixel_accuracy"],
+        help="repeatable (default: mIoU in lists, elsewhere all but pixel_accuracy)",
+    )  # fmt: skip
+    parser.add_argument("--protocol", default="dataset", choices=[*PROTOCOLS], help="(default: dataset; CSV: all)")
+    parser.add_argument("--baseline", default="conventional", choices=[*SCHEMES], help="(default: conventional)")
+    parser.add_argument(
+        "--format", choices=["text", "csv", "latex", "json"], help="(default: csv for export, else text)"
+    )
+    source = parser.add_mutually_exclusive_group()
+    source.add_argument("--published", action="store_true", help="only published results")
+    source.add_argument("--ledger", type=Path, metavar="DIR", help="only this folder (default: local and published)")
+    parser.add_argument("--out", type=Path, metavar="FILE", help="write there instead of printing")
     parser.set_defaults(action=_results)
 
 
 def _results(given: argparse.Namespace) -> None:
-    from ..experiment import publish, published_folder, results, results_markdown
+    from ..experiment import ledger_folder, publish, published_folder, results, write_atomically
+    from ..experiment.choosing import chosen, wanted
 
+    where = wanted(given.where)
     if given.act == "publish":
-        for path in publish(given.keys):
+        local = given.ledger or ledger_folder()
+        keys = [result.key for result in chosen(results(local), given.keys, where)] if where else given.keys
+        for path in publish(keys, ledger=local):
             print(f"published {path}")
         return
-    if given.act == "table":
-        print(results_markdown(results(published_folder()), given.protocol))
-        return
-    every = results()
-    for key in given.keys:
-        if not any(result.key.startswith(key) for result in every):
-            raise ValueError(f"got key {key!r}, which no filed result begins with; see `imachsr results` for the keys")
-    chosen = [r for r in every if not given.keys or any(r.key.startswith(key) for key in given.keys)]
-    for result in sorted(chosen, key=lambda r: (r.settings["data"], r.settings["scheme"], r.settings["seed"])):
-        s = result.settings
-        print(
-            f"{result.key}  {s['tier']:<7} {s['data']:<8} {'x'.join(map(str, s['size'] or ['native'])):<8} "
-            f"{s['epochs']:>3} epochs  {s['model']} {s['scheme']:<16} {len(result.points)} points  seed {s['seed']}  "
-            f"mIoU {100 * result.scores[given.protocol]['mIoU']:.2f} % ({given.protocol})"
+    form = given.format or ("csv" if given.act == "export" else "text")
+    if form not in FORMS[given.act]:
+        raise ValueError(
+            f"got --format {form} for {given.act!r}; that is written as {', '.join(FORMS[given.act])}; choose one"
         )
-        if given.act == "show":
-            print(result.table(given.protocol))
-    if not chosen:
+    if given.act == "compare" and "scheme" in where:
+        where["scheme"].append(given.baseline)
+    folders = [published_folder()] if given.published else [given.ledger] if given.ledger else []
+    found = chosen(results(*folders), given.keys, where)
+    if not found:
         print("no results yet; `imachsr run` files one")
+        return
+    found.sort(key=lambda r: (*(r.settings[name] for name in ("data", "model", "scheme", "seed")), r.key))
+    text = _written(found, form, given).rstrip("\n")
+    if given.out is None:
+        print(text)
+    else:
+        write_atomically(given.out, f"{text}\n")
+        print(f"wrote {given.out}, from {len(found)} results")
+
+
+def _written(found: list[Result], form: str, given: argparse.Namespace) -> str:
+    from ..experiment import METRICS, results_markdown
+    from ..experiment.ledger import plain
+    from ..experiment.tables import results_latex, rows_csv
+
+    if form == "csv":
+        return rows_csv(_records(found, given))
+    if form == "json":
+        return json.dumps(plain(_records(found, given)), indent=1)
+    if given.act == "compare":
+        return _compared(found, form, given)
+    if given.act in ("table", "export"):
+        write = results_latex if form == "latex" else results_markdown
+        return write(found, given.protocol, given.metric or METRICS)
+    return "\n".join(
+        _line(result, given) + (f"\n{result.table(given.protocol)}" if given.act == "show" else "") for result in found
+    )
+
+
+def _records(found: list[Result], given: argparse.Namespace) -> list[dict[str, Any]]:
+    """What csv and json hold: a result, a row of the table or a difference each."""
+    from ..claims import compare
+    from ..experiment import METRICS, comparison
+    from ..experiment.tables import result_rows
+
+    metrics = given.metric or METRICS
+    if given.act == "table":
+        return comparison(found, given.protocol, metrics, spread=True).to_dict("records")
+    if given.act == "compare":
+        return compare(found, given.baseline, metrics, given.protocol).to_dict("records")
+    if given.act == "show":
+        return [asdict(result) for result in found]
+    return result_rows(found, given.metric or (*METRICS, "pixel_accuracy"))
+
+
+def _line(result: Result, given: argparse.Namespace) -> str:
+    from ..experiment.tables import told
+
+    s, scores = result.settings, result.scores[given.protocol]
+    shown = ", ".join(f"{name} {_fixed(scores[name], 100)} %" for name in given.metric or ("mIoU",))
+    return (
+        f"{result.key}  {s['tier']:<7} {s['data']:<8} {told(result, 'size'):<8} {s['epochs']:>3} epochs  "
+        f"{s['model']} {s['scheme']:<16} {len(result.points)} points  seed {s['seed']}  {shown} ({given.protocol})"
+    )
+
+
+def _compared(found: list[Result], form: str, given: argparse.Namespace) -> str:
+    """The differences with their intervals, what all rows share said once."""
+    from ..claims import compare
+    from ..experiment import METRICS
+    from ..experiment.tables import latex_table, said_once
+
+    table = compare(found, given.baseline, given.metric or METRICS, given.protocol)
+    if table.empty:
+        return f"only {given.baseline} was run; a difference has two sides; run another scheme"
+    shown = table.drop(columns=["baseline", "mean", "points", "low", "high", "relative", "seeds", "p", "finding"])
+    shown[given.baseline] = [_fixed(value) for value in table["baseline"]]
+    shown["scheme's"] = [_fixed(value) for value in table["mean"]]
+    shown["points"] = [_fixed(value, sign="+") for value in table["points"]]
+    shown["95 % interval"] = [
+        f"{low:+.2f} to {high:+.2f}" if low == low else "-"
+        for low, high in zip(table["low"], table["high"], strict=True)
+    ]
+    shown["relative %"] = [_fixed(value, sign="+") for value in table["relative"]]
+    shown["p"] = [_fixed(value, digits=3) for value in table["p"]]
+    shown["seeds"], shown["finding"] = table["seeds"], table["finding"]
+    words, shown = said_once(shown, kept=[name for name in shown.columns if name != "where"])
+    notes = f"{NOTES} Protocol {given.protocol}." + (f" Shared: {words}." if words else "")
+    return latex_table(shown, notes) if form == "latex" else f"{shown.to_string(index=False)}\n\n{notes}"
+
+
+def _fixed(value: float | None, scale: float = 1, *, sign: str = "", digits: int = 2) -> str:
+    return "-" if value is None or value != value else f"{scale * value:{sign}.{digits}f}"

@@ -3,13 +3,11 @@
 from .ledger import (
     METRICS,
     Result,
-    comparison,
     home,
     ledger_folder,
     publish,
     published_folder,
     results,
-    results_markdown,
     write_atomically,
 )
 from .phases import first_phase, tradeoffs
@@ -17,6 +15,7 @@ from .provenance import provenance
 from .settings import TIERS, Settings
 from .study import build, run
 from .supervisions import SUPERVISIONS
+from .tables import comparison, results_markdown
 
 __all__ = [
     "METRICS",

@@ -1,23 +1,25 @@
-"""Results as files: one JSON each, named by its key, written whole or not at all; and results side by side."""
+"""Results as files: one JSON each, named by its key, written whole or not at all."""
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
 import tempfile
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..objective import SCHEMES
 from .settings import OF_CLUSTERS, OF_POINTS, Settings
 
-if TYPE_CHECKING:
-    import pandas as pd
-
 METRICS = ("mIoU", "mPrecision", "mRecall", "mF1")
+NAMED = frozenset(("tier", "data", "split", "model", "size", "epochs", "scheme", "seed"))  # settings no result lacks
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)  # said of a write, without a name
 
 
 def home() -> Path:
@@ -53,6 +55,16 @@ class Result:
     provenance: dict[str, Any] = field(default_factory=dict)
     analysis: dict[str, Any] = field(default_factory=dict)  # with settings.analysis: see `phases.analysed`
 
+    def setting(self, name: str) -> Any:
+        """A setting's value; a result older than the setting has its default."""
+        value = self.settings.get(name, getattr(Settings, name))
+        return tuple(value) if isinstance(value, list) else value
+
+    def idle(self, name: str) -> bool:
+        """Whether a setting says nothing about the result's scheme: its points or clusters, where it has none."""
+        scheme = SCHEMES[self.settings["scheme"]]
+        return (name in OF_POINTS and not scheme.uses_points) or (name in OF_CLUSTERS and scheme.clusters is None)
+
     @property
     def group(self) -> str:
         """Equal for results that differ in their seed alone: same settings, data and numerics."""
@@ -86,26 +98,83 @@ class Result:
 
     @classmethod
     def read(cls, path: str | Path) -> Result:
-        """Load one from a ledger."""
-        stored = json.loads(Path(path).read_text(encoding="utf-8"))
-        return cls(**{**stored, "classes": tuple(stored["classes"]), "points": tuple(stored["points"])})
+        """Load one from a ledger.
+
+        Raises:
+            ValueError: the file is damaged or cannot be read; says which.
+        """
+        try:
+            stored = json.loads(Path(path).read_text(encoding="utf-8"))
+            result = cls(**{**stored, "classes": tuple(stored["classes"]), "points": tuple(stored["points"])})
+            if missing := NAMED - set(result.settings):
+                raise KeyError(*sorted(missing))
+        except (OSError, ValueError, TypeError, KeyError) as error:
+            raise ValueError(
+                f"got {path}, which is no whole result ({type(error).__name__}: {error}); a ledger holds one JSON per "
+                "result; move it away, and run the same again"
+            ) from error
+        return result
 
     def write(self, folder: str | Path) -> Path:
         """File it under its key, atomically."""
         path = Path(folder) / f"{self.key}.json"
-        content = json.dumps(_plain(asdict(self)), separators=(",", ":"), sort_keys=True, allow_nan=False)
+        content = json.dumps(plain(asdict(self)), separators=(",", ":"), sort_keys=True, allow_nan=False)
         write_atomically(path, content + "\n")
         return path
 
 
 def results(*folders: str | Path) -> list[Result]:
-    """All Results filed in the folders (by default the local ledger, then the published ones), one per key."""
+    """All Results filed in the folders (by default the local ledger, then the published ones), one per key.
+
+    A damaged file is warned of by name and left out.
+
+    Raises:
+        OSError: a folder that cannot be read; one that is not there holds none.
+    """
     found: dict[str, Result] = {}
-    for folder in folders or (ledger_folder(), published_folder()):
-        for path in sorted(Path(folder).glob("*.json")):
-            if re.fullmatch("[0-9a-f]{16}", path.stem):
-                found.setdefault(path.stem, Result.read(path))
+    for path in (path for folder in folders or (ledger_folder(), published_folder()) for path in _filed(Path(folder))):
+        try:
+            found.setdefault(path.stem, Result.read(path))
+        except ValueError as damaged:
+            warnings.warn(str(damaged), stacklevel=2)
     return list(found.values())
+
+
+def _filed(folder: Path) -> list[Path]:
+    """The files of results in a folder."""
+    try:
+        names = sorted(os.listdir(folder))
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise OSError(
+            f"got ledger {folder}, which cannot be read ({error.strerror}); it is a folder of results; name another",
+        ) from error
+    return [folder / name for name in names if re.fullmatch(r"[0-9a-f]{16}\.json", name)]
+
+
+@contextmanager
+def told(ledger: Path) -> Iterator[None]:
+    """An OSError of a ledger's files, raised inside, says what to do; those of other files stay as they are."""
+    try:
+        yield
+    except OSError as error:
+        named = error.filename is not None and Path(error.filename).is_relative_to(ledger)
+        if not named and (
+            error.filename is not None or error.errno not in FULL or f"{error.strerror}".startswith("got")
+        ):
+            raise
+        raise OSError(
+            f"got {error.strerror} in ledger {ledger}; results, checkpoints and records are written there; make room "
+            "or the folder writable, or name another, then run the same again: it goes on where it was"
+        ) from error
+
+
+def usable(ledger: Path) -> None:
+    """See that a ledger's folder is there and can be written, before hours go into what it shall hold."""
+    with told(ledger):
+        ledger.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=ledger).close()
 
 
 def publish(keys: list[str], *, ledger: str | Path | None = None, published: str | Path | None = None) -> list[Path]:
@@ -125,97 +194,40 @@ def publish(keys: list[str], *, ledger: str | Path | None = None, published: str
     return paths
 
 
-def comparison(results: Sequence[Result], protocol: str = "dataset", metrics: Sequence[str] = METRICS) -> pd.DataFrame:
-    """Results side by side: mean over the seeds of equal settings, in per cent, and how many seeds there were.
-
-    Settings of points or clusters are columns where results of one scheme differ in them.
-    """
-    import pandas as pd
-
-    varied = _varied(results)
-    shown = ["tier", "data", "split", "model", "size", "epochs", "scheme", *varied]
-    rows = [
-        {
-            **{name: _told(result, name) for name in shown},
-            "size": "x".join(map(str, result.settings["size"] or ("native",))),
-            "group": result.group,
-            **{name: _hundred(result.scores[protocol][name]) for name in metrics},
-            "seeds": result.settings["seed"],
-        }
-        for result in results
-    ]
-    if not rows:
-        return pd.DataFrame(columns=[*shown, *metrics, "seeds"])
-    table = pd.DataFrame(rows)
-    table["scheme"] = pd.Categorical(table["scheme"], [*SCHEMES], ordered=True)
-    grouped = table.groupby([*shown, "group"], observed=True, sort=True)
-    merged = grouped.agg({**dict.fromkeys(metrics, "mean"), "seeds": "nunique"}).reset_index()
-    return merged.drop(columns="group")
-
-
-def _varied(results: Sequence[Result]) -> list[str]:
-    """Settings, of those that say something about a scheme only, in which results of one scheme differ."""
-    seen: dict[tuple[str, str], set[Any]] = {}
-    for result in results:
-        for name in (*OF_POINTS, *OF_CLUSTERS):
-            seen.setdefault((result.settings["scheme"], name), set()).add(_told(result, name))
-    return [name for name in (*OF_POINTS, *OF_CLUSTERS) if any(len(v) > 1 for (_, n), v in seen.items() if n == name)]
-
-
-def _told(result: Result, name: str) -> str | int:
-    """A setting as a table shows it: nothing where it says nothing about the scheme."""
-    scheme, value = SCHEMES[result.settings["scheme"]], result.settings.get(name, getattr(Settings, name))
-    idle = (name in OF_POINTS and not scheme.uses_points) or (name in OF_CLUSTERS and scheme.clusters is None)
-    return "" if idle or value is None else value if isinstance(value, int) else f"{value}"
-
-
-def results_markdown(results: Sequence[Result], protocol: str = "dataset") -> str:
-    """The comparison as a Markdown table with the notes a reader needs: protocol, seeds, image files, hardware."""
-    if not results:
-        return "No results published yet."
-    table = comparison(results, protocol)
-    lines = ["| " + " | ".join(table.columns) + " |", "|" + "---|" * len(table.columns)]
-    for row in table.itertuples(index=False):
-        lines.append("| " + " | ".join(f"{v:.2f}" if isinstance(v, float) else str(v) for v in row) + " |")
-    most = int(table["seeds"].max())
-    files = sorted({result.provenance["image_format"] for result in results} - {"drawn"})
-    devices = sorted({result.provenance["device"] for result in results})
-    seeds = "**One seed each: no difference here is a finding.**" if most == 1 else f"Means over up to {most} seeds."
-    copies = " ".join(f"Images from a {name.upper()} copy." if name == "webp" else "" for name in files)
-    lines += ["", f"Per cent, protocol `{protocol}`, all test images at full label size, after the last epoch. {seeds} "
-              "Classes never predicted have no precision and are left out of its mean. "
-              f"{copies} Hardware: {', '.join(devices)}."]  # fmt: skip
-    return "\n".join(lines)
-
-
 def write_atomically(path: str | Path, content: str | bytes) -> None:
-    """Write a whole file or none of it: to a neighbour first, then renamed over the name."""
+    """Write a whole file or none of it: to a neighbour first, then renamed over the name.
+
+    Raises:
+        OSError: it could not be written; what was there is untouched.
+    """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    mask = os.umask(0)
-    os.umask(mask)
     try:
-        os.chmod(temporary, 0o666 & ~mask)  # a temporary file is private; a filed one is not
-        with os.fdopen(handle, "wb") as file:
-            file.write(content.encode("utf-8") if isinstance(content, str) else content)
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        mask = os.umask(0)
+        os.umask(mask)
+        try:
+            os.chmod(temporary, 0o666 & ~mask)  # a temporary file is private; a filed one is not
+            with os.fdopen(handle, "wb") as file:
+                file.write(content.encode("utf-8") if isinstance(content, str) else content)
+            os.replace(temporary, path)
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise OSError(
+            f"got {error.strerror or error} while writing {path}; a file is written whole or not at all, so what was "
+            "there stays; make room or the folder writable, then do the same again"
+        ) from error
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """JSON has no nan: an undefined score is stored as null."""
     if isinstance(value, dict):
-        return {name: _plain(entry) for name, entry in value.items()}
+        return {name: plain(entry) for name, entry in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_plain(entry) for entry in value]
+        return [plain(entry) for entry in value]
     return None if isinstance(value, float) and value != value else value
-
-
-def _hundred(share: float | None) -> float:
-    return float("nan") if share is None else 100 * share
 
 
 def _percent(value: float | None, width: int) -> str:

@@ -21,7 +21,7 @@ from ..objective import Supervised, scheme
 from ..points import Point, choose_points, find_points
 from .alone import alone
 from .fusing import examples_of, fused, inference_cost
-from .ledger import Result, ledger_folder, write_atomically
+from .ledger import Result, ledger_folder, told, usable, write_atomically
 from .phases import Derived, analysed, derive, first_phase, reduced, same_points
 from .provenance import provenance
 from .settings import NUMERICS, Settings
@@ -55,7 +55,8 @@ def run(
         progress: bars; by default where output is a terminal.
 
     Raises:
-        ValueError: bad data or settings, before the first step.
+        ValueError: bad data or settings, before the first step; or a filed answer that is damaged.
+        OSError: the ledger cannot be written, before the first step; or its disk is full.
         Stopped: asked to stop; run the same again to go on.
     """
     from ..training.ranks import Ranks
@@ -66,12 +67,13 @@ def run(
     places = Places(Path(ledger or ledger_folder()), settings.key(fingerprint))
     if places.result.is_file() and not again:
         return Result.read(places.result)
+    usable(places.ledger)
     datasets.verify(train)
     datasets.verify(test)
     derived = _derived(settings, train, ledger=ledger, processes=processes, progress=progress)
     trainee = build(settings, len(train.classes), train[0][0], derived.clusters)
     same_points(derived, trainee)
-    with alone(places.lock) if ranks.first else nullcontext():
+    with told(places.ledger), alone(places.lock) if ranks.first else nullcontext():
         if not ranks.told(places.result.is_file() and not again):  # else another process was faster
             result = _train_and_score(settings, places, train, test, trainee, keep and ranks.first, progress)
             result.provenance.update(fingerprint=fingerprint, **_cost(settings, trainee, train[0][0]), **derived.notes)

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..claims import Paired, paired
-from ..experiment import METRICS, Result, Settings
-from ..experiment.settings import OF_POINTS
+from ..experiment import METRICS, Result
+from ..experiment.tables import footing
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,9 +23,6 @@ if TYPE_CHECKING:
 
 SHOWN = ("mIoU", "mF1")  # of the papers' Figures 3 and 4
 LEAST_SPAN = 4.0  # points, of an axis: what two seeds of one setting easily differ by
-# settings that a footing always names, that a study varies, or that change no score
-SAID = {"data", "split", "size", "model", "epochs", "scheme", *OF_POINTS, "seed", "tier", "root", "workers",
-        "memory_format", "evaluate_every"}  # fmt: skip
 Groups = Mapping[str, Mapping[str, Any]]  # label -> column -> value: the rows that bear the label
 
 
@@ -45,25 +42,13 @@ def score_table(
     rows = [
         {
             "where": footing(result),
-            **{name: result.settings.get(name, getattr(Settings, name)) for name in fields},
+            **{name: result.setting(name) for name in fields},
             "seed": result.settings["seed"],
             **{name: _percent(result.scores[protocol][name]) for name in metrics},
         }
         for result in results
     ]
     return pd.DataFrame(rows, columns=["where", *fields, "seed", *metrics])
-
-
-def footing(result: Result) -> str:
-    """What a result was run on, in words: scores of equal words may be compared."""
-    s = result.settings
-    size = "x".join(map(str, s["size"] or ("native",)))
-    unusual = [
-        f", {name} {s[name]}"
-        for name in Settings.__dataclass_fields__
-        if name not in SAID and name in s and s[name] != getattr(Settings, name)
-    ]
-    return f"{s['data']} {s['split']} {size}, {s['model']}, {s['epochs']} epochs" + "".join(unusual)
 
 
 def rows_of(table: pd.DataFrame, wanted: Mapping[str, Any]) -> pd.DataFrame:

@@ -11,6 +11,7 @@ import pytest
 
 import imachsr
 from imachsr.experiment import Result, Settings
+from imachsr.experiment.tables import footing
 from imachsr.figures import studies
 
 GROUPS = {
@@ -59,9 +60,9 @@ def test_scores_are_per_cent_undefined_ones_nan_and_young_fields_have_their_defa
 
 
 def test_runs_of_other_data_size_or_epochs_stand_apart():
-    words = {studies.footing(result(**changes)) for changes in ({}, {"epochs": 5}, {"size": None}, {"ema": 0.9})}
+    words = {footing(result(**changes)) for changes in ({}, {"epochs": 5}, {"size": None}, {"ema": 0.9})}
     assert len(words) == 4
-    assert studies.footing(result(seed=1)) == studies.footing(result(alpha=1.0))
+    assert footing(result(seed=1)) == footing(result(alpha=1.0))
 
 
 def test_a_line_has_the_means_and_ends_where_nothing_was_run():

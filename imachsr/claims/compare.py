@@ -1,0 +1,95 @@
+"""Every scheme against one of them, over the seeds both were run with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from ..experiment import METRICS, Result
+from ..experiment.settings import OF_CLUSTERS, OF_POINTS
+from ..experiment.tables import footing, told, varied
+from ..objective import SCHEMES
+from .judge import SEEDS, UNCLEAR
+from .pairing import pairs
+from .statistics import LEVEL, holm, paired
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def compare(
+    results: Sequence[Result],
+    baseline: str = "conventional",
+    metrics: Sequence[str] = METRICS,
+    protocol: str = "dataset",
+) -> pd.DataFrame:
+    """Each scheme minus the baseline, seed by seed, where nothing decisive differs but the scheme and its own settings.
+
+    Args:
+        results: from a ledger.
+        baseline: scheme that is taken off.
+        metrics: a row each.
+        protocol: of the scores.
+
+    Returns:
+        Columns: where; scheme, and settings in which runs of one scheme differ; metric; `baseline` and mean, per cent;
+        points, the mean difference, with low and high of its Student interval at 95 % (nan for one seed); relative,
+        in per cent of the baseline; seeds; p after Holm's correction over all rows; finding. Without a seed that both
+        were run with: nan and 0 seeds.
+
+    Raises:
+        ValueError: no run of the baseline.
+    """
+    import pandas as pd
+
+    theirs = [result for result in results if result.settings["scheme"] == baseline]
+    if not theirs:
+        there = ", ".join(sorted({result.settings["scheme"] for result in results})) or "none"
+        raise ValueError(
+            f"got baseline {baseline!r}, of which there is no run; a difference has two sides; runs are of {there}"
+        )
+    columns = varied(results)
+    arranged: dict[tuple[Any, ...], list[Result]] = {}
+    for result in sorted(results, key=lambda r: [*SCHEMES].index(r.settings["scheme"])):
+        if result.settings["scheme"] != baseline:
+            words = (result.settings["scheme"], *(told(result, name) for name in (*OF_POINTS, *OF_CLUSTERS)))
+            arranged.setdefault(words, []).append(result)
+    rows = [
+        {"where": where, "scheme": ours[0].settings["scheme"], **{name: told(ours[0], name) for name in columns}, **row}
+        for ours in arranged.values()
+        for where, row in _differences(ours, theirs, metrics, protocol)
+    ]
+    for row, p in zip(rows, holm([row["p"] for row in rows]), strict=True):
+        row["p"] = p
+        clear = row["seeds"] >= SEEDS and p < LEVEL
+        row["finding"] = ("higher" if row["points"] > 0 else "lower") if clear else UNCLEAR
+    return pd.DataFrame(rows)
+
+
+def _differences(
+    ours: list[Result], theirs: list[Result], metrics: Sequence[str], protocol: str
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """(footing, row) for each ground that runs of one arrangement share with the baseline."""
+    points = all(SCHEMES[side[0].settings["scheme"]].uses_points for side in (ours, theirs))
+    named = {"scheme", *OF_CLUSTERS, *(() if points else OF_POINTS)}
+    shared = pairs(ours, theirs, named)
+    for metric in metrics:
+        for both in shared.values():
+            yield footing(both[0][0]), _row(metric, both, protocol)
+        if not shared:
+            yield footing(ours[0]), _row(metric, [], protocol)
+
+
+def _row(metric: str, both: Sequence[tuple[Result, Result]], protocol: str) -> dict[str, Any]:
+    nan = float("nan")
+    scores = [[100 * (nan if (s := run.scores[protocol][metric]) is None else s) for run in pair] for pair in both]
+    scores = [pair for pair in scores if pair[0] - pair[1] == pair[0] - pair[1]]  # undefined scores make no difference
+    if not scores:
+        return {"metric": metric, "baseline": nan, "mean": nan, "points": nan, "low": nan, "high": nan,
+                "relative": nan, "seeds": 0, "p": nan}  # fmt: skip
+    mean, base = (sum(side) / len(scores) for side in zip(*scores, strict=True))
+    found = paired([a - b for a, b in scores])
+    return {
+        "metric": metric, "baseline": base, "mean": mean, "points": found.mean, "low": found.low, "high": found.high,
+        "relative": 100 * found.mean / base if base else nan, "seeds": len(scores), "p": found.p,
+    }  # fmt: skip

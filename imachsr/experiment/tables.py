@@ -1,0 +1,194 @@
+"""Results side by side: means over seeds, and a row per result; as Markdown, LaTeX and CSV.
+
+Scores are in per cent in tables, and shares of one, as they were filed, in rows.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from ..objective import SCHEMES
+from .ledger import METRICS, Result
+from .settings import OF_CLUSTERS, OF_POINTS, Settings
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SPREAD = " sd"  # ends the name of a metric's column of standard deviations
+# settings that a footing always names, that a study varies, or that change no score
+SAID = {"data", "split", "size", "model", "epochs", "scheme", *OF_POINTS, "seed", "tier", "root", "workers",
+        "memory_format", "evaluate_every"}  # fmt: skip
+LATEX = {
+    "\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "±": r"$\pm$",
+    **{sign: f"\\{sign}" for sign in "&%$#_{}"},
+}  # fmt: skip
+
+
+def comparison(
+    results: Sequence[Result], protocol: str = "dataset", metrics: Sequence[str] = METRICS, *, spread: bool = False
+) -> pd.DataFrame:
+    """Results side by side: mean over the seeds of equal settings, in per cent, and how many seeds there were.
+
+    Settings of points or clusters are columns where results of one scheme differ in them.
+
+    Args:
+        results: from a ledger.
+        protocol: of the scores.
+        metrics: a column each.
+        spread: a column of standard deviations too for each metric, nan for one seed.
+    """
+    import pandas as pd
+
+    shown = ["tier", "data", "split", "model", "size", "epochs", "scheme", *varied(results)]
+    rows = [
+        {
+            **{name: told(result, name) for name in shown},
+            "group": result.group,
+            **{name: _hundred(result.scores[protocol][name]) for name in metrics},
+            "seeds": result.settings["seed"],
+        }
+        for result in results
+    ]
+    if not rows:
+        return pd.DataFrame(columns=[*shown, *metrics, "seeds"])
+    table = pd.DataFrame(rows)
+    table["scheme"] = pd.Categorical(table["scheme"], [*SCHEMES], ordered=True)
+    grouped = table.groupby([*shown, "group"], observed=True, sort=True)
+    merged = grouped.agg({**dict.fromkeys(metrics, "mean"), "seeds": "nunique"})
+    if spread:
+        merged = merged.join(grouped[[*metrics]].std().add_suffix(SPREAD))
+    return merged.reset_index().drop(columns="group")
+
+
+def varied(results: Sequence[Result]) -> list[str]:
+    """Settings, of those that say something about a scheme only, in which results of one scheme differ."""
+    seen: dict[tuple[str, str], set[Any]] = {}
+    for result in results:
+        for name in (*OF_POINTS, *OF_CLUSTERS):
+            seen.setdefault((result.settings["scheme"], name), set()).add(told(result, name))
+    return [name for name in (*OF_POINTS, *OF_CLUSTERS) if any(len(v) > 1 for (_, n), v in seen.items() if n == name)]
+
+
+def told(result: Result, name: str) -> str | int:
+    """A setting as a table shows it: nothing where it says nothing about the scheme."""
+    value = result.setting(name)
+    if name == "size":
+        return "x".join(map(str, value or ("native",)))
+    return "" if result.idle(name) or value is None else value if isinstance(value, int) else f"{value}"
+
+
+def footing(result: Result) -> str:
+    """What a result was run on, in words: scores of equal words may be compared."""
+    unusual = [
+        f", {name} {result.setting(name)}"
+        for name in Settings.__dataclass_fields__
+        if name not in SAID and result.setting(name) != getattr(Settings, name)
+    ]
+    s = result.settings
+    where = f"{s['data']} {s['split']} {told(result, 'size')}, {s['model']}, {s['epochs']} epochs"
+    return where + "".join(unusual)
+
+
+def said_once(table: pd.DataFrame, kept: Collection[str] = ("scheme", *METRICS, "seeds")) -> tuple[str, pd.DataFrame]:
+    """What all rows of a table share, in words, and the table without it, but for columns that stay."""
+    shared = [name for name in table.columns if name not in kept and len(set(table[name])) == 1]
+    words = ", ".join(f"{name} {table[name].iloc[0]}" for name in shared if f"{table[name].iloc[0]}")
+    return words, table.drop(columns=shared)
+
+
+def results_markdown(results: Sequence[Result], protocol: str = "dataset", metrics: Sequence[str] = METRICS) -> str:
+    """The comparison as a Markdown table with the notes a reader needs: protocol, seeds, image files, hardware."""
+    if not results:
+        return "No results published yet."
+    table = comparison(results, protocol, metrics)
+    lines = ["| " + " | ".join(table.columns) + " |", "|" + "---|" * len(table.columns)]
+    for row in table.itertuples(index=False):
+        lines.append("| " + " | ".join(f"{v:.2f}" if isinstance(v, float) else str(v) for v in row) + " |")
+    most = int(table["seeds"].max())
+    files = sorted({result.provenance["image_format"] for result in results} - {"drawn"})
+    devices = sorted({result.provenance["device"] for result in results})
+    seeds = "**One seed each: no difference here is a finding.**" if most == 1 else f"Means over up to {most} seeds."
+    copies = " ".join(f"Images from a {name.upper()} copy." if name == "webp" else "" for name in files)
+    lines += ["", f"Per cent, protocol `{protocol}`, all test images at full label size, after the last epoch. {seeds} "
+              "Classes never predicted have no precision and are left out of its mean. "
+              f"{copies} Hardware: {', '.join(devices)}."]  # fmt: skip
+    return "\n".join(lines)
+
+
+def results_latex(results: Sequence[Result], protocol: str = "dataset", metrics: Sequence[str] = METRICS) -> str:
+    """The comparison for a paper: mean and standard deviation over seeds, what all rows share in the caption."""
+    spreads = [metric + SPREAD for metric in metrics]
+    words, table = said_once(
+        comparison(results, protocol, metrics, spread=True), ("scheme", *metrics, *spreads, "seeds")
+    )
+    for metric in metrics:
+        table[metric] = [
+            f"{mean:.2f} ± {sd:.2f}" if sd == sd else f"{mean:.2f}" if mean == mean else "--"
+            for mean, sd in zip(table[metric], table.pop(metric + SPREAD), strict=True)
+        ]
+    notes = f"Per cent, protocol {protocol}, mean ± standard deviation over seeds; one seed has none."
+    return latex_table(table, f"{notes} Shared: {words}." if words else notes)
+
+
+def latex_table(table: pd.DataFrame, caption: str) -> str:
+    """A floating table with rules of the package booktabs; every cell, name and the caption escaped."""
+    columns = "".join("r" if table[name].dtype.kind in "if" else "l" for name in table.columns)
+    cells = table.astype(object).map(_latex).rename(columns=_latex)
+    return cells.to_latex(index=False, escape=False, caption=_latex(caption), column_format=columns, position="htbp")
+
+
+def result_rows(results: Sequence[Result], metrics: Sequence[str] = (*METRICS, "pixel_accuracy")) -> list[dict]:
+    """A flat row per result: key, every setting, the points chosen, scores of every protocol, provenance.
+
+    Names: settings as in Settings; `PROTOCOL.METRIC`, `certainty.NAME`, `provenance.NAME`.
+    """
+    return [
+        {
+            "key": result.key,
+            **{name: result.setting(name) for name in Settings.__dataclass_fields__ if name != "root"},
+            "chosen": " ".join(result.points),
+            **{f"{name}.{metric}": scores[metric] for name, scores in result.scores.items() for metric in metrics},
+            **dict(_flat("certainty", result.certainty)),
+            **dict(_flat("provenance", result.provenance)),
+        }
+        for result in results
+    ]
+
+
+def rows_csv(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Rows as CSV (RFC 4180): a header of all names, nothing where a row has no value, sizes as HEIGHTxWIDTH."""
+    file = io.StringIO()
+    writer = csv.DictWriter(file, list(dict.fromkeys(name for row in rows for name in row)))
+    writer.writeheader()
+    for row in rows:
+        writer.writerow({name: _cell(name, value) for name, value in row.items()})
+    return file.getvalue()
+
+
+def _cell(name: str, value: Any) -> Any:
+    if isinstance(value, (tuple, list)):
+        return ("x" if name in ("size", "crop") else ",").join(map(str, value))
+    return "" if value != value else value
+
+
+def _flat(name: str, value: Any) -> Iterator[tuple[str, Any]]:
+    """Dictionaries within dictionaries as one, with dots; lists of lists as JSON."""
+    if isinstance(value, dict):
+        for inner, entry in value.items():
+            yield from _flat(f"{name}.{inner}", entry)
+    else:
+        yield name, json.dumps(value) if isinstance(value, list) else value
+
+
+def _latex(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.2f}" if value == value else "--"
+    return "".join(LATEX.get(sign, sign) for sign in str(value))
+
+
+def _hundred(share: float | None) -> float:
+    return float("nan") if share is None else 100 * share

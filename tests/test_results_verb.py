@@ -1,0 +1,384 @@
+"""`imachsr results`: results chosen, compared and written, and a ledger that is not as it should be."""
+
+import csv
+import errno
+import io
+import json
+import os
+import re
+import subprocess
+import sys
+from dataclasses import asdict, replace
+
+import pytest
+
+import imachsr
+from imachsr.claims import compare
+from imachsr.cli import main
+from imachsr.experiment import METRICS, Result, Settings, comparison, ledger, results, write_atomically
+from imachsr.experiment.choosing import FIELDS, chosen, wanted
+from imachsr.experiment.tables import latex_table, result_rows, rows_csv
+
+PROTOCOLS = ("dataset", "paper")
+
+
+def result(score=0.5, fingerprint="data", **changes):
+    settings = Settings(**{"data": "camvid", "scheme": "conventional", **changes})
+    scores = {**dict.fromkeys(METRICS, score), "pixel_accuracy": score}
+    return Result(
+        key=settings.key(fingerprint), settings=asdict(settings), classes=("road", "sky"), points=(), history=[],
+        scores={name: scores for name in PROTOCOLS}, per_image=[], certainty={"ece": 0.1},
+        provenance={"fingerprint": fingerprint, "images": {"train": 3}, "image_format": "png", "device": "d"},
+    )  # fmt: skip
+
+
+def seeds(count, gain, **changes):
+    """`count` seeds of conventional, and as many of imachsr that gain about so many points."""
+    both = []
+    for seed in range(count):
+        base = 0.4 + 0.01 * seed
+        both += [
+            result(base, seed=seed),
+            result(base + gain / 100 + 0.001 * (seed % 2), scheme="imachsr", seed=seed, **changes),
+        ]
+    return both
+
+
+@pytest.fixture
+def filed(tmp_path):
+    for one in (*seeds(5, 2.0), result(0.3, data="streets", size=(64, 96), seed=7)):
+        one.write(tmp_path)
+    return tmp_path
+
+
+def said(capsys, *words):
+    assert main(["results", *map(str, words)]) == 0
+    return capsys.readouterr().out
+
+
+# --- choosing ---------------------------------------------------------------------------------------------------------
+
+
+def test_every_setting_a_result_keeps_can_be_asked_for():
+    kept = set(result().settings) - {"root"}
+    assert set(FIELDS) == kept
+    plain = Settings(gamma=(0.1, 0.2, 0.3), crop=(8, 9), ema=0.9, length=3)
+    for name in FIELDS:
+        value = getattr(plain, name)
+        sizes = name in ("size", "crop")
+        text = ("x" if sizes else ",").join(map(str, value)) if isinstance(value, tuple) else str(value)
+        assert wanted([f"{name}={text}"]) == {name: [value]}, name
+
+
+@pytest.mark.parametrize(
+    ("word", "message"),
+    [
+        ("scheme", r"got 'scheme'; a filter is NAME=VALUE; write it as in scheme=imachsr"),
+        ("shceme=imachsr", r"got setting 'shceme'; there are model, .*; did you mean scheme\?"),
+        ("root=here", r"got setting 'root'; there are"),
+        ("scheme=imachr", r"got scheme='imachr'; there are conventional, .*; did you mean imachsr\?"),
+        ("seed=one", r"got seed='one'; it is int; write one"),
+        ("size=180", r"got size='180'; it is tuple\[int, int\] \| None; write as in 180x240"),
+        ("divide=perhaps", r"got divide='perhaps'; it is bool; write true or false"),
+    ],
+)
+def test_a_filter_that_means_nothing_is_refused(word, message):
+    with pytest.raises(ValueError, match=message):
+        wanted([word])
+
+
+def test_filters_hold_together_and_values_of_one_name_add_up():
+    runs = seeds(3, 1.0, points=5)
+
+    def found(*words):
+        return [(r.settings["scheme"], r.settings["seed"]) for r in chosen(runs, (), wanted(words))]
+
+    assert found("scheme=imachsr", "seed=0", "seed=2") == [("imachsr", 0), ("imachsr", 2)]
+    assert len(found("points=5")) == 6, "points say nothing about conventional training"
+    assert [r.key for r in chosen(runs, [runs[1].key[:9]])] == [runs[1].key]
+    with pytest.raises(ValueError, match="got seed=9, which none of 6 results has; they have 0, 1, 2; choose one"):
+        chosen(runs, (), wanted(["seed=9"]))
+    with pytest.raises(ValueError, match="no filed result begins with"):
+        chosen(runs, ["zz"])
+
+
+def test_a_result_older_than_a_setting_has_its_default():
+    old = result()
+    del old.settings["theta"]
+    assert old.setting("theta") == Settings.theta
+    assert chosen([old], (), wanted(["theta=76"])) == [old]
+
+
+# --- comparing --------------------------------------------------------------------------------------------------------
+
+
+def test_differences_are_paired_by_seed_and_students():
+    from scipy import stats
+
+    runs = seeds(5, 2.0)
+    (row,) = compare(runs, metrics=("mIoU",)).to_dict("records")
+    gains = [
+        100 * (b.scores["dataset"]["mIoU"] - a.scores["dataset"]["mIoU"])
+        for a, b in zip(runs[::2], runs[1::2], strict=True)
+    ]
+    interval = stats.t.interval(0.95, 4, sum(gains) / 5, stats.sem(gains))
+    assert (row["low"], row["high"]) == pytest.approx(interval)
+    assert row["points"] == pytest.approx(row["mean"] - row["baseline"])
+    assert row["relative"] == pytest.approx(100 * row["points"] / row["baseline"])
+    assert (row["seeds"], row["finding"]) == (5, "higher")
+    (row,) = compare(seeds(5, -2.0), metrics=("mIoU",)).to_dict("records")
+    assert row["finding"] == "lower"
+
+
+@pytest.mark.parametrize("count", [1, 2, 4])
+def test_fewer_than_five_seeds_are_not_distinguishable(count):
+    table = compare(seeds(count, 20.0))
+    assert set(table["finding"]) == {"not distinguishable"}
+    assert set(table["seeds"]) == {count}
+
+
+def test_only_seeds_and_settings_both_were_run_with_are_compared():
+    others = [
+        result(0.9, scheme="imachsr", seed=9),
+        result(0.9, scheme="imachsr", epochs=3),
+        result(0.1, "else", seed=9),
+    ]
+    table = compare([*seeds(2, 1.0), *others], metrics=("mIoU",))
+    assert sorted(zip(table["where"].str.contains("3 epochs"), table["seeds"], strict=True)) == [(False, 2)]
+    alone = compare([result(seed=0), result(scheme="imachsr", seed=1)], metrics=("mIoU",))
+    assert [*alone["seeds"]] == [0], "a scheme without a common seed is shown as such"
+    with pytest.raises(ValueError, match="got baseline 'hs3', of which there is no run; a difference has two sides"):
+        compare(seeds(1, 1.0), "hs3")
+
+
+def test_against_a_baseline_with_points_the_points_must_agree():
+    runs = [
+        result(0.5, scheme="deep_supervision", points=3),
+        result(0.6, scheme="imachsr", points=3),
+        result(0.7, scheme="imachsr", points=5),
+        result(0.4),
+    ]
+    table = compare(runs, "deep_supervision", metrics=("mIoU",))
+    assert set(zip(table["scheme"], table["seeds"], strict=True)) == {
+        ("conventional", 1),
+        ("imachsr", 1),
+        ("imachsr", 0),
+    }
+
+
+# --- writing ----------------------------------------------------------------------------------------------------------
+
+
+def test_csv_has_a_row_per_result_and_comes_back(filed, capsys, tmp_path):
+    out = tmp_path / "out" / "results.csv"
+    assert "from 11 results" in said(capsys, "export", "--ledger", filed, "--out", out)
+    rows = list(csv.DictReader(io.StringIO(out.read_text())))
+    by_key = {one.key: one for one in results(filed)}
+    assert {row["key"] for row in rows} == set(by_key)
+    for row in rows:
+        one = by_key[row["key"]]
+        again = wanted([f"{name}={row[name]}" for name in FIELDS])
+        assert {name: value for name, (value,) in again.items()} == {name: one.setting(name) for name in FIELDS}
+        for protocol in PROTOCOLS:
+            for metric in (*METRICS, "pixel_accuracy"):
+                assert float(row[f"{protocol}.{metric}"]) == one.scores[protocol][metric]
+        assert row["provenance.images.train"] == "3"
+        assert float(row["certainty.ece"]) == 0.1
+
+
+def test_csv_has_nothing_where_there_is_nothing(tmp_path):
+    import pandas as pd
+
+    one, other = result(), result(seed=1)
+    one.scores["dataset"] = {**one.scores["dataset"], "mPrecision": None}
+    other.provenance["note"] = 'a, "quoted"\nline'
+    frame = pd.read_csv(io.StringIO(rows_csv(result_rows([one, other]))))
+    assert len(frame) == 2
+    assert frame["dataset.mPrecision"].isna().tolist() == [True, False]
+    assert frame["provenance.note"].tolist()[1] == 'a, "quoted"\nline'
+
+
+def _tabular(text):
+    """The rows of a LaTeX table as cells, its braces and environments checked."""
+    assert text.count("{") - text.count(r"\{") == text.count("}") - text.count(r"\}")
+    assert re.findall(r"\\begin{(\w+)}", text) == re.findall(r"\\end{(\w+)}", text)[::-1] == ["table", "tabular"]
+    for rule in ("toprule", "midrule", "bottomrule"):
+        assert text.count(f"\\{rule}") == 1
+    rows = [re.split(r"(?<!\\)&", line.removesuffix(r"\\")) for line in text.splitlines() if line.endswith(r"\\")]
+    (columns,) = re.findall(r"\\begin{tabular}{([lr]+)}", text)
+    assert {len(row) for row in rows} == {len(columns)}
+    assert not re.search(r"(?<!\\)[%#_]", text)
+    return [[cell.strip() for cell in row] for row in rows]
+
+
+def test_latex_shows_means_spreads_and_seeds(filed, capsys):
+    head, *rows = _tabular(said(capsys, "table", "--ledger", filed, "--where", "data=camvid", "--format", "latex"))
+    assert head == ["scheme", *METRICS, "seeds"]
+    table = comparison([one for one in results(filed) if one.settings["data"] == "camvid"], spread=True)
+    for row, want in zip(rows, table.to_dict("records"), strict=True):
+        assert row[1] == rf"{want['mIoU']:.2f} $\pm$ {want['mIoU sd']:.2f}"
+        assert row[-1] == "5"
+    assert float(rows[0][1].split()[2]) == pytest.approx(1.58, abs=0.005), "standard deviation of 40, 41, .. 44"
+    one = _tabular(said(capsys, "export", "--ledger", filed, "--where", "data=streets", "--format", "latex"))
+    assert "30.00" in one[1], "one seed has no spread"
+
+
+def test_latex_escapes_what_means_something_there():
+    import pandas as pd
+
+    nasty = "a_b & 50% #1 {x} ~ ^ $ \\"
+    (head, row) = _tabular(latex_table(pd.DataFrame({nasty: [nasty]}), nasty))
+    assert head == row == [r"a\_b \& 50\% \#1 \{x\} \textasciitilde{} \textasciicircum{} \$ \textbackslash{}"]
+
+
+@pytest.mark.parametrize("act", ["list", "show", "table", "compare", "export"])
+def test_json_is_strict_and_csv_has_a_header(act, filed, capsys):
+    filter_ = ["--ledger", filed, "--where", "data=camvid"]
+    loaded = json.loads(said(capsys, act, *filter_, "--format", "json"), parse_constant=pytest.fail)
+    assert len(loaded) == {"table": 2, "compare": 4}.get(act, 10)
+    if act != "show":
+        rows = list(csv.DictReader(io.StringIO(said(capsys, act, *filter_, "--format", "csv"))))
+        assert len(rows) == len(loaded)
+
+
+def test_compare_keeps_its_baseline_and_says_points_beside_per_cent(filed, capsys):
+    text = said(capsys, "compare", "--ledger", filed, "--where", "scheme=imachsr", "--metric", "mIoU")
+    (row,) = [line for line in text.splitlines() if line.strip().startswith("imachsr")]
+    assert re.search(r"mIoU +42\.00 +44\.04 +\+2\.04 +\+1\.97 to \+2\.11 +\+4\.86 +0\.000 +5 +higher", row)
+    assert "camvid standard 180x240" in text
+    latex = _tabular(said(capsys, "compare", "--ledger", filed, "--where", "data=camvid", "--format", "latex"))
+    assert len(latex) == 1 + len(METRICS)
+
+
+def test_lists_show_what_was_asked(filed, capsys):
+    text = said(capsys, "--ledger", filed, "--where", "seed=7", "--metric", "mF1", "--protocol", "paper")
+    assert text.count("\n") == 1
+    assert "mF1 30.00 % (paper)" in text
+
+
+def test_what_is_not_written_that_way_is_refused(filed, capsys):
+    assert main(["results", "list", "--ledger", str(filed), "--format", "latex"]) == 1
+    assert "got --format latex for 'list'; that is written as text, csv, json; choose one" in capsys.readouterr().err
+
+
+def test_publish_by_filter(filed, capsys, tmp_path, monkeypatch):
+    (tmp_path / "home" / "notebooks").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "home")
+    text = said(
+        capsys, "publish", "--ledger", filed, "--where", "scheme=imachsr", "--where", "seed=0", "--where", "seed=1"
+    )
+    assert text.count("published") == 2
+    assert {one.settings["scheme"] for one in results(tmp_path / "home" / "data" / "results")} == {"imachsr"}
+    assert said(capsys, "--published").count("\n") == 2
+
+
+# --- a ledger that is not as it should be -----------------------------------------------------------------------------
+
+TINY = imachsr.Settings(size=(32, 48), length=4, epochs=1, batch_size=2, scheme="conventional")
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (b"", "JSONDecodeError"),
+        (b'{"key": "0123', "JSONDecodeError"),
+        (b"\xff\xfe\x00", "UnicodeDecodeError"),
+        (b"null", "TypeError"),
+        (b"{}", "KeyError: 'classes'"),
+        (b'{"classes": [], "points": [], "surprise": 1}', "surprise"),
+    ],
+)
+def test_a_damaged_result_is_named_and_the_others_are_there(content, why, filed):
+    bad = filed / "0123456789abcdef.json"
+    bad.write_bytes(content)
+    with pytest.warns(UserWarning, match=rf"got .*{bad.name}, which is no whole result") as told:
+        assert len(results(filed)) == 11
+    assert why in str(told[0].message)
+    assert "; move it away, and run the same again" in str(told[0].message)
+
+
+def test_the_command_says_damage_in_a_line_and_goes_on(filed):
+    bad = filed / "0123456789abcdef.json"
+    bad.write_text("{")
+    ran = subprocess.run(
+        [sys.executable, "-m", "imachsr", "results", "--ledger", filed], capture_output=True, text=True, check=True
+    )
+    assert ran.stdout.count("\n") == 11
+    assert ran.stderr.startswith(f"imachsr results: got {bad}")
+    assert ran.stderr.count("\n") == 1
+
+
+def test_settings_a_result_cannot_lack(filed):
+    (path, *_) = filed.glob("*.json")
+    stored = json.loads(path.read_text())
+    del stored["settings"]["scheme"]
+    path.write_text(json.dumps(stored))
+    with pytest.raises(ValueError, match=rf"{path.name}, which is no whole result \(KeyError: 'scheme'\)"):
+        Result.read(path)
+
+
+def test_a_damaged_answer_is_not_taken_for_one(tmp_path):
+    done = imachsr.run(TINY, ledger=tmp_path, progress=False)
+    path = tmp_path / f"{done.key}.json"
+    path.write_bytes(path.read_bytes()[:100])
+    with pytest.raises(ValueError, match=rf"got .*{path.name}, which is no whole result"):
+        imachsr.run(TINY, ledger=tmp_path, progress=False)
+    assert imachsr.run(TINY, ledger=tmp_path, again=True, progress=False).scores == done.scores
+
+
+def test_a_ledger_that_is_a_file_is_refused_before_the_first_step(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("imachsr.experiment.study._train_and_score", lambda *_: pytest.fail("trained"))
+    (tmp_path / "file").write_text("")
+    for place in (tmp_path / "file", tmp_path / "file" / "below"):
+        with pytest.raises(
+            OSError, match=r"got (File exists|Not a directory) in ledger .*; results.*; make room or"
+        ) as told:
+            imachsr.run(TINY, ledger=place, progress=False)
+        assert "Errno" not in str(told.value)
+    assert main(["results", "--ledger", str(tmp_path / "file")]) == 1
+    assert (
+        "file, which cannot be read (Not a directory); it is a folder of results; name another"
+        in capsys.readouterr().err
+    )
+
+
+def test_a_ledger_that_cannot_be_written_is_refused_before_the_first_step(tmp_path, monkeypatch):
+    def refuse(*_, dir, **__):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(dir))
+
+    monkeypatch.setattr("imachsr.experiment.study._train_and_score", lambda *_: pytest.fail("trained"))
+    monkeypatch.setattr("tempfile.TemporaryFile", refuse)
+    with pytest.raises(
+        OSError, match=r"got Permission denied in ledger .*; results.*; make room or the folder writable"
+    ):
+        imachsr.run(TINY, ledger=tmp_path / "ledger", progress=False)
+
+
+def test_a_disk_that_fills_costs_nothing(tmp_path, monkeypatch):
+    """The log cannot be written: the run says so, and the same again goes on."""
+    from imachsr.training.log import Log
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    settings = replace(TINY, epochs=2)
+    with monkeypatch.context() as patch:
+        patch.setattr(Log, "epoch", full)
+        with pytest.raises(
+            OSError, match=r"got No space left on device in ledger .*; make room .*it goes on where it was"
+        ):
+            imachsr.run(settings, ledger=tmp_path, progress=False)
+    with monkeypatch.context() as patch:
+        patch.setattr(ledger.os, "replace", full)
+        with pytest.raises(OSError, match=r"got No space left on device while (writing|saving)"):
+            imachsr.run(settings, ledger=tmp_path, progress=False)
+    assert not list(tmp_path.glob("*.json"))
+    assert imachsr.run(settings, ledger=tmp_path, progress=False).history[-1]["number"] == 2
+
+
+def test_a_file_that_cannot_be_written_says_so(tmp_path, filed, capsys):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OSError, match=r"got .* while writing .*; a file is written whole.*; make room or the folder"):
+        write_atomically(tmp_path / "file" / "out.csv", "x")
+    assert main(["results", "export", "--ledger", str(filed), "--out", str(tmp_path / "file" / "out.csv")]) == 1
+    assert len(capsys.readouterr().err.strip().splitlines()) == 1
