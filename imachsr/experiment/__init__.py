@@ -13,6 +13,7 @@ from .ledger import (
 from .phases import first_phase, tradeoffs
 from .provenance import provenance
 from .settings import TIERS, Settings
+from .snapshots import Snapshots
 from .study import build, run
 from .supervisions import SUPERVISIONS
 from .tables import comparison, results_markdown
@@ -23,6 +24,7 @@ __all__ = [
     "TIERS",
     "Result",
     "Settings",
+    "Snapshots",
     "build",
     "comparison",
     "first_phase",

@@ -25,6 +25,7 @@ from .ledger import Result, ledger_folder, told, usable, write_atomically
 from .phases import Derived, analysed, derive, first_phase, reduced, same_points
 from .provenance import provenance
 from .settings import NUMERICS, Settings
+from .snapshots import Snapshots, shown_epochs
 from .supervisions import SUPERVISIONS
 
 Judged = tuple[Confusion, dict[str, Any]]  # the counts, and how sure the network was
@@ -44,7 +45,8 @@ def run(
     Where a scheme needs a first phase (HS3), it is a run of its own: answered, resumed and filed like any other.
 
     Stopped or killed in between, the same call goes on where it was: checkpoints lie in the ledger, under
-    `checkpoints/KEY`, until the Result is filed. What happened in each step is in `runs/KEY`.
+    `checkpoints/KEY`, until the Result is filed. What happened in each step is in `runs/KEY`, and what the network
+    made of a few test images on the way in `snapshots/KEY`.
 
     Args:
         settings: what to run.
@@ -107,6 +109,10 @@ class Places:
     @property
     def records(self) -> Path:
         return self.ledger / "runs" / self.key
+
+    @property
+    def snapshots(self) -> Path:
+        return self.ledger / "snapshots" / self.key
 
     @property
     def weights(self) -> Path:
@@ -211,12 +217,15 @@ def _train_and_score(
     train_loader = batches(train, settings.batch_size, seed=settings.seed, workers=settings.workers)
     test_loader = batches(test, settings.batch_size, shuffle=False, workers=settings.workers)
 
+    snapshots, shown = Snapshots(places.snapshots), shown_epochs(settings.epochs, settings.evaluate_every)
     last: list[Judged] = []
 
     def judge(network: nn.Module) -> Judged:
         return _judged(network, test_loader, classes, progress)
 
     def score(network: nn.Module, epoch: int) -> dict[str, Any]:
+        if epoch in shown:
+            snapshots.keep(network, test, epoch)
         if epoch == settings.epochs:
             last.append(judge(network))
         if settings.evaluate_every and epoch % settings.evaluate_every == 0 and epoch < settings.epochs:
