@@ -10,6 +10,7 @@ from .bugs import BUGS, Bug, bug, found, mended
 from .check import Verdict, check
 from .exercise import Exercise
 from .exercises import EXERCISES, exercise
+from .minutes import minutes
 from .predictions import Prediction, Score, forget, predict, reveal, score
 from .versions import AUDIENCES, export, version
 
@@ -29,6 +30,7 @@ __all__ = [
     "forget",
     "found",
     "mended",
+    "minutes",
     "predict",
     "reveal",
     "score",

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from .. import datasets
-from ..experiment import comparison, results
+from ..experiment import Settings, comparison, results
 from .batch import Plan, plan, run_all, words
 from .execution import checked, execute, notebooks, parameters, store
+from .minutes import Minutes, Stopwatch
 from .report import remove_figures, write_report
 from .studies import STUDIES, Study
 
@@ -83,13 +84,15 @@ def reproduce(
     _say_plan(due, jobs)
     if dry_run:
         return 0
+    one = jobs == seeds == 1 and not (scheduler or given)  # else its time tells nobody how long a notebook takes
+    minutes = Minutes({path.stem: _settings_shown(path, tier, data, root) for path in paths}) if one else None
     started = time.perf_counter()
     failures = [
         f"{words(outcome.settings)}: {outcome.error} (log: {outcome.log})"
         for outcome in (run_all(due.missing, jobs=jobs, scheduler=scheduler, progress=progress) if due.missing else ())
         if outcome.error
     ]
-    failures += _execute_all(asked, out, store_outputs, progress)
+    failures += _execute_all(asked, out, store_outputs, progress, minutes)
     if paths:
         _say_where(out, write_report(out, tier=tier, data=data, failures=failures), tier, data)
     print(f"done in {(time.perf_counter() - started) / 60:.1f} min")
@@ -114,6 +117,12 @@ def _declared(path: Path, every: Mapping[str, Any]) -> dict[str, Any]:
     return checked(path, {name: value for name, value in every.items() if name in names})
 
 
+def _settings_shown(path: Path, tier: str, data: str, root: str | None) -> list[Settings]:
+    """Of the runs that a notebook shows, one seed."""
+    shown = [study for study in STUDIES.values() if study.notebook == path.stem]
+    return [setting for study in shown for setting in study.settings(tier, data, root, 1)]
+
+
 def _say_plan(due: Plan, jobs: int) -> None:
     hours = due.seconds / 3600 / jobs
     expected = "" if not due.missing else f", {hours:.1f} h expected" if hours == hours else ", time unknown"
@@ -123,18 +132,21 @@ def _say_plan(due: Plan, jobs: int) -> None:
 
 
 def _execute_all(
-    asked: Mapping[Path, dict[str, Any]], out: Path, store_outputs: bool, progress: bool | None
+    asked: Mapping[Path, dict[str, Any]], out: Path, store_outputs: bool, progress: bool | None, minutes: Minutes | None
 ) -> list[str]:
     failures = []
     for number, (path, given) in enumerate(asked.items(), 1):
         print(f"[{number}/{len(asked)}] {path.stem} ...", file=sys.stderr, flush=True)
-        clock = time.perf_counter()
+        stopwatch = Stopwatch()
         remove_figures(out, path.name[:3])
         try:
             execute(path, out / "executed" / path.name, given, progress=progress)
+            stopwatch.stop()
+            if minutes:
+                minutes.note(path.stem, stopwatch, **{name: given[name] for name in ("tier", "data") if name in given})
             if store_outputs:
                 store(out / "executed" / path.name, path)
-            print(f"[{number}/{len(asked)}] {path.stem} done in {time.perf_counter() - clock:.0f} s", file=sys.stderr)
+            print(f"[{number}/{len(asked)}] {path.stem} done in {stopwatch.seconds:.0f} s", file=sys.stderr)
         except RuntimeError as error:
             failures.append(f"{path.stem}: {error}")
             print(f"[{number}/{len(asked)}] {error}", file=sys.stderr)
