@@ -2,15 +2,57 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ..experiment import METRICS, Result
+from ..claims import paired
+from ..experiment import METRICS, Result, Settings
+from ..experiment.settings import OF_CLUSTERS, OF_POINTS
+from ..experiment.tables import footing
 from ..objective import SCHEMES
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+
+@dataclass(frozen=True)
+class Curve:
+    """One run's values.
+
+    Args:
+        name: of the run but for its seed.
+        scheme: of the run.
+        seed: of the run.
+        epochs: from 1.
+        values: one per epoch, in per cent for scores; nan where undefined.
+    """
+
+    name: str
+    scheme: str
+    seed: int
+    epochs: tuple[int, ...]
+    values: tuple[float, ...]
+
+
+def named(result: Result) -> str:
+    """A run among those on one footing, in words: its scheme, and what is unusual about its points."""
+    unusual = [
+        f", {name.rstrip('_')} {result.setting(name)}"
+        for name in (*OF_POINTS, *OF_CLUSTERS)
+        if not result.idle(name) and result.setting(name) != getattr(Settings, name)
+    ]
+    return f"{result.settings['scheme']}" + "".join(unusual)
+
+
+def by_footing(results: Sequence[Result]) -> dict[str, list[Result]]:
+    """What results were run on, in words -> those that may be compared."""
+    found: dict[str, list[Result]] = {}
+    for result in results:
+        found.setdefault(footing(result), []).append(result)
+    return found
 
 
 def scheme_colors() -> dict[str, Any]:
@@ -59,37 +101,111 @@ def curves(results: Sequence[Result], metrics: Sequence[str] = METRICS) -> Figur
     return figure
 
 
-def cells(order: Sequence[tuple[str, str]], paper: pd.DataFrame, measured: Any, metric: str = "mIoU") -> Figure:
+def lines(curves: Sequence[Curve], label: str) -> Figure:
+    """Values over epochs: a colour and marker per scheme, a thin line per run, a thick one for the mean over seeds.
+
+    Args:
+        curves: of runs that may be compared; those of one name differ in their seed alone.
+        label: of the values, with their unit.
+    """
+    import matplotlib.pyplot as plt
+    import seaborn as sns
+    from matplotlib.ticker import MaxNLocator
+
+    figure, axis = plt.subplots(figsize=(8.5, 3.4), layout="constrained")
+    colors, strokes = scheme_colors(), ("-", "--", ":", "-.")
+    marks = dict(zip(SCHEMES, "osD^vP", strict=True))
+    names = sorted({(curve.name, curve.scheme) for curve in curves}, key=lambda one: ([*SCHEMES].index(one[1]), one[0]))
+    for place, (name, scheme) in enumerate(names):
+        alike = [curve for curve in curves if curve.name == name]
+        number = [other for _, other in names[:place]].count(scheme)  # of one scheme's settings
+        style = {"color": colors[scheme], "marker": marks[scheme], "linestyle": strokes[number % len(strokes)]}
+        thin = (
+            {"linewidth": 0.8, "markersize": 2.5, "alpha": 0.5} if len(alike) > 1 else {"markersize": 4, "label": name}
+        )
+        for curve in alike:
+            axis.plot(curve.epochs, curve.values, **style, **thin)
+        if len(alike) > 1:
+            epochs, means = _means(alike)
+            axis.plot(epochs, means, **style, linewidth=2.2, markersize=5, label=f"{name}, {len(alike)} seeds")
+    axis.set(xlabel="epoch", ylabel=label)
+    axis.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axis.legend(frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(1.0, 1.0))
+    sns.despine(figure)
+    return figure
+
+
+def _means(curves: Sequence[Curve]) -> tuple[list[int], list[float]]:
+    """Over the epochs that all of them have."""
+    found = [dict(zip(curve.epochs, curve.values, strict=True)) for curve in curves]
+    epochs = sorted(set.intersection(*map(set, found)))
+    return epochs, [sum(one[epoch] for one in found) / len(found) for epoch in epochs]
+
+
+def cells(
+    order: Sequence[tuple[str, str]],
+    paper: pd.DataFrame,
+    measured: Callable[[str, str, str], Sequence[float]],
+    metric: str = "mIoU",
+    schemes: Sequence[str] = ("imacsr", "imachsr"),
+) -> Figure:
     """The papers' Table 2 as panels: off and on, reported in grey and measured in colour; empty cells are hatched.
+
+    A bar is a mean over seeds, a dot a seed, a line Student's t interval of the mean at 95 %, from two seeds on.
 
     Args:
         order: (data, model) of each panel.
         paper: reported numbers in per cent, indexed by (data, model, "off" | "on").
-        measured: function (data, model, scheme) -> row with `metric` in per cent, or None.
-        metric: column to draw.
+        measured: (data, model, scheme) -> scores in per cent, one per seed; none where nothing was run.
+        metric: column of `paper` to draw.
+        schemes: measured beside "on"; conventional training stands beside "off".
     """
     import matplotlib.pyplot as plt
 
     columns = 5 if len(order) > 9 else 3
     rows = -(-len(order) // columns)
     figure, axes = plt.subplots(
-        rows, columns, figsize=(2.3 * columns, 2.1 * rows), sharey=True, squeeze=False, layout="constrained"
+        rows, columns, figsize=(2.5 * columns, 2.1 * rows + 0.4), sharey=True, squeeze=False, layout="constrained"
     )
-    colors = scheme_colors()
+    groups = {"off": ("conventional",), "on": tuple(schemes)}
     for axis in axes.flat[len(order) :]:
         axis.set_visible(False)
     for axis, (data, model) in zip(axes.flat, order, strict=False):
         axis.set_title(f"{data}\n{model.removesuffix('_resnet18')}", fontsize=9)
-        for x, (state, scheme) in enumerate((("off", "conventional"), ("on", "imachsr"))):
+        x, middles = 0.0, []
+        for state, names in groups.items():
+            middles.append(x + len(names) / 2)
             if (data, model, state) in paper.index:
-                axis.bar(x - 0.2, paper.loc[(data, model, state), metric], 0.36, color="0.7")
-            row = measured(data, model, scheme)
-            if row is None:
-                axis.bar(x + 0.2, 100, 0.36, facecolor="none", edgecolor="0.85", hatch="//", linewidth=0)
-            else:
-                axis.bar(x + 0.2, row[metric], 0.36, color=colors[scheme])
-                axis.annotate(f"{row[metric]:.1f}", (x + 0.2, row[metric]), ha="center", va="bottom", fontsize=8)
-        axis.set(xticks=[0, 1], xticklabels=["off", "on"], xlim=(-0.6, 1.6), ylim=(0, 100))
+                axis.bar(x, paper.loc[(data, model, state), metric], 0.9, color="0.7")
+            for place, scheme in enumerate(names, 1):
+                _bar(axis, x + place, measured(data, model, scheme), scheme)
+            x += len(names) + 1.6
+        axis.set(xticks=middles, xticklabels=[*groups], xlim=(-0.8, x - 0.8), ylim=(0, 100))
     for axis in axes[:, 0]:
         axis.set_ylabel(f"{metric} (%)")
+    _cells_key(figure, ("conventional", *schemes))
     return figure
+
+
+def _bar(axis: Axes, x: float, scores: Sequence[float], scheme: str) -> None:
+    """A mean with its seeds, or a visibly empty place."""
+    if not len(scores):
+        axis.bar(x, 100, 0.9, facecolor="none", edgecolor="0.85", hatch="//", linewidth=0)
+        return
+    found = paired(scores)
+    axis.bar(x, found.mean, 0.9, color=scheme_colors()[scheme])
+    top = found.mean
+    if len(scores) > 1:
+        axis.plot([x, x], [found.low, found.high], color="0.1", linewidth=1.2)
+        axis.plot([x] * len(scores), scores, "o", color="0.1", markersize=2)
+        top = max(top, found.high)
+    axis.annotate(f"{found.mean:.1f}", (x, min(top, 90)), ha="center", va="bottom", fontsize=7)
+
+
+def _cells_key(figure: Figure, schemes: Sequence[str]) -> None:
+    from matplotlib.patches import Patch
+
+    patches = [Patch(color="0.7", label="papers")]
+    patches += [Patch(color=scheme_colors()[scheme], label=f"{scheme}, here") for scheme in schemes]
+    patches.append(Patch(facecolor="none", edgecolor="0.85", hatch="//", label="not run"))
+    figure.legend(handles=patches, loc="outside upper center", ncols=len(patches), frameon=False, fontsize=8)

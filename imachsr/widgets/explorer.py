@@ -77,6 +77,13 @@ def numbers(label: str, values: Sequence[float], value: float) -> Any:
     return dropdown(label, [(f"{v:g}", v) for v in values], nearest)
 
 
+def toggle(label: str) -> Any:
+    """A labelled box to tick, not ticked: Tab reaches it, Space ticks."""
+    import ipywidgets
+
+    return ipywidgets.Checkbox(description=label, value=False, indent=False, layout={"width": "max-content"})
+
+
 def picture(figure: Figure, alt: str, caption: str) -> str:
     """A figure as HTML with its words; the figure is closed."""
     import matplotlib.pyplot as plt

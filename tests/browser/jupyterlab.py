@@ -137,10 +137,17 @@ class Opened:
 
     def choose(self, label, keys):
         """Reaches a list by Tab, opens it, moves by `keys`, takes what is reached; the HTML shown before and after."""
+        return self._press(label, ["Space", *keys, "Enter"])
+
+    def tick(self, label):
+        """Reaches a box by Tab and ticks it; the HTML shown before and after."""
+        return self._press(label, ["Space"])
+
+    def _press(self, label, keys):
         view = self.page.locator(f"{SHOWN} .widget-html-content").first
         before = view.inner_html()
         self.tab_to(label)
-        for key in ["Space", *keys, "Enter"]:
+        for key in keys:
             self.page.keyboard.press(key)
         self.page.wait_for_function(
             "([at, before]) => document.querySelector(at).innerHTML !== before",

@@ -6,12 +6,15 @@ import pytest
 from browser.jupyterlab import SHOWN
 
 FIRST = """
+from dataclasses import asdict
+
 import numpy as np
 import torch
 from torch import nn
 
 import imachsr
 from imachsr import complexity, hierarchy, widgets
+from imachsr.experiment import Result, Settings, Snapshots, published_folder
 from imachsr.widgets.theta import theta_explorer
 
 layers = (layer for _ in range(4) for layer in (nn.Conv2d(8, 8, 3, padding=1), nn.ReLU()))
@@ -21,6 +24,16 @@ points = imachsr.find_points(network, images)
 counted = complexity.count(network, images, points=points)
 maps = np.random.default_rng(0).normal(0, 2, (6, 4, 5))
 curve = hierarchy.tradeoff([[9, 4, 0, 1], [3, 8, 1, 0], [0, 1, 7, 5], [1, 0, 4, 6]])
+test = imachsr.datasets.create("streets", part="test", size=(64, 96), length=3)
+
+
+def untrained(scheme):
+    settings = asdict(Settings(scheme=scheme, size=(64, 96), length=3, epochs=2))
+    origin = {"fingerprint": f"none {test.fingerprint}"}
+    made = Result(scheme, settings, test.classes, (), {}, [{}, {}], [], provenance=origin)
+    for epoch in (1, 2):
+        Snapshots.of(made, "kept").keep(nn.Conv2d(3, 11, 1), test, epoch)
+    return made
 """
 
 # explorer -> how it is made, a control, its label, keys, and what they choose
@@ -33,6 +46,13 @@ TOOLS = {
     ),
     "theta_explorer": (
         "theta_explorer({'all': {'a': curve}}, 0.6, classes=list('wxyz'))", "theta", "Theta, degrees", ["Home"], 0.0,
+    ),
+    "curve_browser": (
+        "widgets.curve_browser(imachsr.results(published_folder()))", "show", "Show", ["ArrowDown"] * 3, "mF1",
+    ),
+    "prediction_viewer": (
+        "widgets.prediction_viewer([*map(untrained, ('conventional', 'imachsr'))], ledger='kept')",
+        "epoch", "After epoch", ["ArrowUp"], 1,
     ),
 }  # fmt: skip
 NUMBER = {name: place for place, name in enumerate(TOOLS, start=1)}  # of its cell
@@ -71,12 +91,23 @@ def test_everything_has_a_name_a_screen_reader_can_say(notebook, name):
     area = notebook.stand_in(NUMBER[name])
     named = notebook.named(f"{SHOWN} .widget-vbox")
     assert [label for _, label in named] == notebook.ask(f"[c.description for c in {name}.controls.values()]")
-    assert {role for role, _ in named} == {"combobox"}
+    kinds = {"DropdownView": "combobox", "CheckboxView": "checkbox"}
+    assert [role for role, _ in named] == [
+        kinds[view] for view in notebook.ask(f"[c._view_name for c in {name}.controls.values()]")
+    ]
     assert len(area.get_by_role("img").get_attribute("alt")) > 40
     headers = area.locator("th").all()
     assert headers
     assert all(header.get_attribute("scope") == "col" for header in headers)
     assert area.get_by_role("columnheader").count() == len(headers)
+
+
+def test_a_box_is_ticked_by_space(notebook):
+    notebook.stand_in(NUMBER["prediction_viewer"])
+    before, after = notebook.tick("road")
+    assert notebook.ask("prediction_viewer.controls['show_road'].value") is True
+    assert ("all classes" in before, "only road" in after) == (True, True)
+    assert notebook.tick("road")[1] == before
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

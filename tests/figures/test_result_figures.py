@@ -1,0 +1,82 @@
+"""The papers' Table 2 as panels: what stands where, seeds and intervals, and what nobody has run."""
+
+import matplotlib as mpl
+
+mpl.use("Agg")
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.stats import t
+
+from imachsr.experiment import Result, Settings
+from imachsr.figures.predictions import colored, outcomes
+from imachsr.figures.results import by_footing, cells, named, scheme_colors
+
+PAPER = pd.DataFrame(
+    {"mIoU": [40.0, 44.0]}, index=pd.MultiIndex.from_tuples([("camvid", "net", "off"), ("camvid", "net", "on")])
+)
+SCORES = {"conventional": [30.0, 34.0, 32.0], "imacsr": [36.0]}
+
+
+def measured(data, model, scheme):
+    return SCORES.get(scheme, []) if data == "camvid" else []
+
+
+@pytest.fixture
+def panels():
+    figure = cells([("camvid", "net"), ("streets", "net")], PAPER, measured)
+    yield figure, [axis for axis in figure.axes if axis.get_visible()]
+    plt.close("all")
+
+
+def bars(axis):
+    return [(bar.get_height(), mpl.colors.to_rgb(bar.get_facecolor())) for bar in axis.patches if not bar.get_hatch()]
+
+
+def test_off_stands_beside_conventional_and_on_beside_imacsr(panels):
+    _, (axis, _) = panels
+    colors, grey = scheme_colors(), (0.7, 0.7, 0.7)
+    wanted = [(40.0, grey), (32.0, colors["conventional"]), (44.0, grey), (36.0, colors["imacsr"])]
+    for (height, color), (truth, shade) in zip(bars(axis), wanted, strict=True):
+        assert height == pytest.approx(truth)
+        np.testing.assert_allclose(color, shade)
+
+
+def test_what_nobody_ran_is_hatched(panels):
+    figure, axes = panels
+    assert [sum(bool(bar.get_hatch()) for bar in axis.patches) for axis in axes] == [1, 3]
+    words = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert words == ["papers", "conventional, here", "imacsr, here", "imachsr, here", "not run"]
+
+
+def test_a_dot_is_a_seed_and_a_line_students_interval(panels):
+    _, (axis, other) = panels
+    line, dots = axis.lines
+    reach = t.ppf(0.975, 2) * np.std(SCORES["conventional"], ddof=1) / 3**0.5
+    np.testing.assert_allclose(line.get_ydata(), [32 - reach, 32 + reach])
+    assert list(dots.get_ydata()) == SCORES["conventional"]
+    assert not other.lines, "one seed has no interval"
+
+
+def test_runs_are_named_by_what_is_unusual_about_them():
+    def result(**changes):
+        settings = Settings(**changes)
+        stored = {name: getattr(settings, name) for name in Settings.__dataclass_fields__ if name != "gamma"}
+        return Result("k", stored, (), (), {}, [], [])
+
+    assert named(result(scheme="imachsr")) == "imachsr"
+    assert named(result(scheme="imachsr", points=5, lambda_=0.1)) == "imachsr, points 5, lambda 0.1"
+    assert named(result(scheme="conventional", points=5)) == "conventional", "points say nothing there"
+    assert named(result(scheme="hs3", theta=50.0)) == "hs3, theta 50.0"
+    grouped = by_footing([result(seed=0), result(seed=1, points=5), result(epochs=3)])
+    assert [len(part) for part in grouped.values()] == [2, 1]
+
+
+def test_a_pixel_has_the_colour_of_the_run_that_is_right():
+    maps = np.array([[0, 0, 0]]), np.array([[0, 1, 1]]), np.array([[1, 0, 2]])
+    blue, red = (0.0, 0.0, 1.0), (1.0, 0.0, 0.0)
+    without, with_, neither = colored(outcomes(*maps), (blue, red))[0]
+    np.testing.assert_allclose([without, with_], [blue, red])
+    assert len(set(neither)) == 1
