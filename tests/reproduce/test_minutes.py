@@ -1,6 +1,8 @@
 """Minutes of the notebooks: measured as they run, runs included the first time, published on request, read in words."""
 
+import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -97,3 +99,13 @@ def test_published_minutes_are_of_notebooks_there_are():
     for row in minutes(REPOSITORY / "data" / "results"):
         assert (REPOSITORY / "notebooks" / f"{row['notebook']}.ipynb").is_file()
         assert row["seconds"] > 0
+
+
+@pytest.mark.parametrize(
+    "path", sorted((REPOSITORY / "notebooks").glob("[0-9][0-9]_*.ipynb")), ids=lambda path: path.stem
+)
+def test_every_notebook_reads_its_minutes_and_types_none(path):
+    cells = ["".join(cell["source"]) for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]]
+    assert f'print(lessons.minutes("{path.name[:2]}"))' in cells[2]
+    (head,) = re.findall(r"^\| tier .*", cells[0], re.MULTILINE)
+    assert "minutes" not in head
