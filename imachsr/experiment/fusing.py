@@ -64,13 +64,15 @@ def lighter_channels(
         return hierarchy.fuse(copy.deepcopy(plain), points, clusters, *images, channels=_scaled(full, share))
 
     with torch.random.fork_rng(devices=[]):
-        full = channels_of(hierarchy.fuse(copy.deepcopy(plain), points, clusters, *images))
+        full = rule_of(hierarchy.fuse(copy.deepcopy(plain), points, clusters, *images))
         share, _ = hierarchy.lighter(build, *images, flops=times * hierarchy.operations(plain, *images))
     return _scaled(full, share)
 
 
 def inference_cost(network: nn.Module, model: str, example: Sequence[Tensor]) -> dict[str, Any]:
     """What a fused network costs beside the plain one, for one image: [fused, plain] parameters and operations.
+
+    Beside them the image's size, the channels of the OCR blocks, and those of HS3's rule.
 
     Args:
         network: fused.
@@ -85,6 +87,7 @@ def inference_cost(network: nn.Module, model: str, example: Sequence[Tensor]) ->
     return {
         "size": list(example[0].shape[-2:]),
         "channels": channels_of(network),
+        "channels_by_rule": rule_of(network),
         "parameters": [sum(one.numel() for one in each.parameters()) for each in both],
         "operations": [hierarchy.operations(each, *images) for each in both],
     }
@@ -94,6 +97,24 @@ def channels_of(network: nn.Module) -> list[int]:
     """Channels of the OCR block at each point of a fused network."""
     first = [next(m for m in pixels.modules() if isinstance(m, nn.Conv2d)) for pixels in head_of(network).pixels]
     return [convolution.out_channels for convolution in first]
+
+
+def rule_of(network: nn.Module) -> list[int]:
+    """Channels that HS3's rule gives those blocks; a lighter network has fewer."""
+    width, own = head_of(network).head.in_channels, channels_of(network)
+    return hierarchy.channels_by_rule(width - sum(own), len(own))
+
+
+def cost_in_words(result: Result) -> str:
+    """What a fused network costs at inference and how wide its blocks are, in a sentence; nothing for other schemes."""
+    if "inference" not in result.provenance:
+        return ""
+    noted = result.provenance["inference"]
+    (more, plain), (height, width) = noted["operations"], noted["size"]
+    found = f"inference at {height}x{width}: {more / 2e9:.4g} GMACs, {more / plain:.4f} times the plain network's"
+    rule = noted.get("channels_by_rule", noted["channels"])
+    scale = sum(noted["channels"]) / sum(rule)
+    return f"{found}; OCR blocks of {noted['channels']} channels, {scale:.3f} of the {rule} of HS3's rule"
 
 
 def head_of(network: nn.Module) -> hierarchy.FusedHead:

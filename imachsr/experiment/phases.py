@@ -68,7 +68,7 @@ def derive(settings: Settings, classes: Sequence[str], first: Result | None) -> 
         One cluster id per class for each point, and what to note in the Result.
 
     Raises:
-        ValueError: data without a grouping by hand, or classes that k-means has no embedding of.
+        ValueError: data without a grouping by hand.
     """
     if SCHEMES[settings.scheme].clusters is None:
         return Derived()
@@ -104,12 +104,15 @@ def same_points(derived: Derived, trainee: Supervised) -> None:
 def tradeoffs(first: Result, clustering: str = "spectral") -> list[hierarchy.Tradeoff]:
     """mIoU against the number of classes at each point, from the counts of phase 1.
 
+    For k-means a class without a pixel among the images kept out stays alone (`hierarchy.clusters_by_k_means`), and the
+    smallest task is two clusters of those that were seen.
+
     Args:
         first: the Result of a run with `analysis`.
         clustering: "spectral" or "k_means".
 
     Raises:
-        ValueError: a Result without counts, or a class that k-means has no embedding of.
+        ValueError: a Result without counts.
     """
     if not first.analysis:
         raise ValueError(
@@ -119,7 +122,11 @@ def tradeoffs(first: Result, clustering: str = "spectral") -> list[hierarchy.Tra
     *confusions, _ = (np.asarray(counts) for counts in first.analysis["confusions"])
     if clustering == "spectral":
         return [hierarchy.tradeoff(counts) for counts in confusions]
-    return [hierarchy.tradeoff(counts, _by_embedding(_embeddings(first, m))) for m, counts in enumerate(confusions)]
+    tables = [_rows(table) for table in first.analysis["embeddings"]]
+    return [
+        hierarchy.tradeoff(counts, _by_embedding(rows), least=2 + int(np.isnan(rows).all(1).sum()))
+        for counts, rows in zip(confusions, tables, strict=True)
+    ]
 
 
 def steps(classes: int, count: int) -> list[int]:
@@ -203,12 +210,7 @@ def _by_embedding(rows: np.ndarray) -> Callable[[Any, int], np.ndarray]:
     return lambda _, size: hierarchy.clusters_by_k_means(rows, size)
 
 
-def _embeddings(first: Result, m: int) -> np.ndarray:
-    rows = first.analysis["embeddings"][m]
-    missing = [name for name, row in zip(first.classes, rows, strict=True) if row is None]
-    if missing:
-        raise ValueError(
-            f"got no pixel of {missing} among the {first.analysis['images']} images kept out; k-means needs the mean "
-            "feature of every class; raise analysis, or use clustering='spectral'"
-        )
-    return np.array(rows)
+def _rows(table: Sequence[Sequence[float] | None]) -> np.ndarray:
+    """Embeddings as `analysed` files them, (K, C): a row of nan for None."""
+    channels = max((len(row) for row in table if row is not None), default=1)
+    return np.array([[np.nan] * channels if row is None else row for row in table])

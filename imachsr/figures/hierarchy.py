@@ -68,10 +68,10 @@ def tradeoffs_alt(curves: Mapping[str, Tradeoff], final: float, *, theta: float 
     K = max(curve.classes for curve in curves.values())
     parts = []
     for name, curve in curves.items():
-        count = class_count(curve, final, theta=theta)
+        count, least = class_count(curve, final, theta=theta), min(curve.miou)
         parts.append(
-            f"{name} falls from {100 * curve.miou[2]:.0f} % at 2 classes to {100 * curve.miou[K]:.0f} % at {K} and is "
-            f"given {count}, at {100 * curve.miou[count]:.0f} %"
+            f"{name} falls from {100 * curve.miou[least]:.0f} % at {least} classes to {100 * curve.miou[K]:.0f} % at "
+            f"{K} and is given {count}, at {100 * curve.miou[count]:.0f} %"
         )
     return (
         f"mIoU against the number of classes, a line per point; the output has {100 * final:.0f} % at all {K} classes."

@@ -5,7 +5,7 @@ Axes: K classes, S clusters of them at a point, M points.
 
 from .clusters import affinity, canonical, clusters, clusters_by_k_means
 from .embeddings import embeddings
-from .fuse import FusedHead, fuse, lighter, operations
+from .fuse import FusedHead, channels_by_rule, fuse, lighter, operations
 from .manual import MANUAL, halving, manual
 from .measure import analysis_split, confusions
 from .tradeoff import RATIO_DEGREES, Tradeoff, class_count, merge, miou, tradeoff
@@ -18,6 +18,7 @@ __all__ = [
     "affinity",
     "analysis_split",
     "canonical",
+    "channels_by_rule",
     "class_count",
     "clusters",
     "clusters_by_k_means",

@@ -57,29 +57,46 @@ def clusters(confusion: Any, size: int) -> np.ndarray:
 def clusters_by_k_means(embeddings: Any, size: int, *, seed: int = 0) -> np.ndarray:
     """Merge classes whose embeddings at a point lie close (HS3 Section 3.1.3).
 
+    A class without an embedding stays alone, our choice: nothing was seen of it that would speak for merging. The
+    others share the clusters that are left.
+
     Args:
-        embeddings: one row per class, (K, D): the mean feature of its pixels, or OCR's object representation.
-        size: S, from 1 to K.
+        embeddings: one row per class, (K, D): the mean feature of its pixels, or OCR's object representation; a row of
+            nan for a class without a pixel.
+        size: S, from 1 to K; more than the classes that stay alone.
         seed: of the starting centres; ten starts, the best is kept.
 
     Returns:
         The cluster of each class, (K,) int64, numbered in order of their first class.
+
+    >>> clusters_by_k_means([[0.0], [9.0], [float("nan")], [0.1]], 3).tolist()
+    [0, 1, 2, 0]
     """
     rows = np.asarray(embeddings, dtype=np.float64)
-    if rows.ndim != 2 or not np.isfinite(rows).all():
+    alone = np.isnan(rows).all(1) if rows.ndim == 2 else np.zeros(len(rows), bool)
+    seen = rows[~alone]
+    if rows.ndim != 2 or not np.isfinite(seen).all():
         raise ValueError(
-            f"got embeddings of shape {rows.shape}; there is one finite row per class, (K, D); leave out classes "
-            "without a single pixel"
+            f"got embeddings of shape {rows.shape}; there is one row per class, (K, D), finite or all nan for a class "
+            "without a pixel; pass what hierarchy.embeddings gives"
         )
     _check_size(size, len(rows))
-    if len(np.unique(rows, axis=0)) < size:
+    left = size - len(rows) + len(seen)
+    if left < 1:
         raise ValueError(
-            f"got {len(np.unique(rows, axis=0))} distinct embeddings for {size} clusters; each needs one of its own; "
+            f"got size={size} for {len(rows)} classes, {len(rows) - len(seen)} of them without an embedding; each of "
+            "those stays alone; ask for more clusters, or look at more images"
+        )
+    if len(np.unique(seen, axis=0)) < left:
+        raise ValueError(
+            f"got {len(np.unique(seen, axis=0))} distinct embeddings for {left} clusters; each needs one of its own; "
             "ask for fewer clusters"
         )
     from sklearn.cluster import KMeans
 
-    return canonical(KMeans(size, n_init=10, random_state=seed).fit_predict(rows))
+    ids = np.arange(len(rows)) + left
+    ids[~alone] = KMeans(left, n_init=10, random_state=seed).fit_predict(seen)
+    return canonical(ids)
 
 
 def canonical(ids: Any) -> np.ndarray:

@@ -66,8 +66,7 @@ def fuse(
         points: from `choose_points` on this network, in order of depth.
         clusters: the cluster of each class (K,) at each point.
         images: an example input, to find that convolution.
-        channels: of the OCR block at each point. By default each has half the channels of the next, the last half of
-            what enters the convolution (HS3), at least two.
+        channels: of the OCR block at each point; by default HS3's, see `channels_by_rule`.
 
     Returns:
         The network, its convolution replaced by a `FusedHead`.
@@ -81,7 +80,7 @@ def fuse(
             f"got clusters for {len(clusters)} points and {len(points)} points; each point needs its own; "
             "derive them with class_count and tradeoff"
         )
-    channels = channels or [max(2, head.in_channels // 2 ** (len(points) - m)) for m in range(len(points))]
+    channels = channels or channels_by_rule(head.in_channels, len(points))
     if len(channels) != len(points) or min(channels) < 2:
         raise ValueError(f"got channels={list(channels)} for {len(points)} points; each point needs two or more")
     sizes = [max(ids) + 1 for ids in clusters]
@@ -89,6 +88,18 @@ def fuse(
     parent, _, name = path.rpartition(".")
     setattr(network.get_submodule(parent), name, fused)
     return network
+
+
+def channels_by_rule(width: int, count: int) -> list[int]:
+    """Channels of the OCR blocks at `count` points: each half of the next, the last half of `width`; at least two.
+
+    Args:
+        width: channels that enter the convolution which makes the logits.
+
+    >>> channels_by_rule(256, 3)
+    [32, 64, 128]
+    """
+    return [max(2, width // 2 ** (count - m)) for m in range(count)]
 
 
 def lighter(build: Callable[[float], nn.Module], *images: Tensor, flops: float, steps: int = 12) -> tuple[float, int]:

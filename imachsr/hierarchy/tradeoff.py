@@ -59,17 +59,18 @@ def miou(confusion: Any) -> float:
     return float((counts.diagonal()[union > 0] / union[union > 0]).mean())
 
 
-def tradeoff(confusion: Any, group: Callable[[Any, int], np.ndarray] = clusters) -> Tradeoff:
-    """mIoU against the number of classes, from 2 to K (HS3 Section 3.1.1).
+def tradeoff(confusion: Any, group: Callable[[Any, int], np.ndarray] = clusters, *, least: int = 2) -> Tradeoff:
+    """mIoU against the number of classes, from `least` to K (HS3 Section 3.1.1).
 
     Args:
         confusion: counts (K, K) of a point on the analysis set, truth by prediction.
         group: (confusion, size) -> the cluster of each class.
+        least: the fewest classes it is asked for.
     """
     classes = len(affinity(confusion))
     if classes < 2:
         raise ValueError(f"got {classes} class; there is nothing to merge; HS3 needs two classes or more")
-    groupings = {size: group(confusion, size) for size in range(2, classes)}
+    groupings = {size: group(confusion, size) for size in range(least, classes)}
     groupings[classes] = np.arange(classes)
     return Tradeoff(groupings, {size: miou(merge(confusion, ids)) for size, ids in groupings.items()})
 
@@ -81,9 +82,9 @@ def class_count(point: Tradeoff, final: float, *, theta: float = RATIO_DEGREES, 
 
         tan(theta) = unit * (K - n) / (final - mIoU)
 
-    The count is the largest n from 2 to K at which the point's mIoU lies on or above that line, which settles several
-    crossings; where none does, it is 2. theta = 0 gives K (deep supervision); theta = 90 the largest n at which the
-    point reaches the final output's mIoU.
+    The count is the largest n at which the point's mIoU lies on or above that line, which settles several crossings;
+    where none does, it is the smallest that the trade-off knows, 2. theta = 0 gives K (deep supervision); theta = 90
+    the largest n at which the point reaches the final output's mIoU.
 
     Args:
         point: its trade-off.
@@ -109,4 +110,4 @@ def class_count(point: Tradeoff, final: float, *, theta: float = RATIO_DEGREES, 
     met = [
         n for n, share in point.miou.items() if across * (final - share) <= up * unit * (point.classes - n) + tolerance
     ]
-    return max(met, default=2)
+    return max(met, default=min(point.miou))

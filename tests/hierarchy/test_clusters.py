@@ -57,6 +57,16 @@ def test_k_means_merges_what_lies_close():
     assert clusters_by_k_means(rows, 3).tolist() == [0, 1, 0, 1, 2]
 
 
+def test_without_an_embedding_a_class_stays_alone():
+    none = [np.nan, np.nan]
+    rows = np.array([[0, 0], none, [9, 9], [0.1, 0], [9, 9.2], none, [-9, 9]])
+    assert clusters_by_k_means(rows, 5).tolist() == [0, 1, 2, 0, 2, 3, 4]
+    assert clusters_by_k_means(rows, 3).tolist() == [0, 1, 0, 0, 0, 2, 0]
+    assert clusters_by_k_means(rows, 7).tolist() == [*range(7)]
+    with pytest.raises(ValueError, match=r"got size=2 for 7 classes, 2 of them without .* stays alone; ask for more"):
+        clusters_by_k_means(rows, 2)
+
+
 def test_refusals():
     with pytest.raises(ValueError, match=r"got size=4 for 3 classes; clusters number from 1 to 3; choose one"):
         clusters(np.eye(3), 4)
@@ -66,5 +76,7 @@ def test_refusals():
         affinity([[1, -1], [0, 1]])
     with pytest.raises(ValueError, match=r"got 1 distinct embeddings for 2 clusters"):
         clusters_by_k_means(np.ones((3, 2)), 2)
-    with pytest.raises(ValueError, match=r"one finite row per class"):
+    with pytest.raises(ValueError, match=r"one row per class.*pass what hierarchy.embeddings gives"):
         clusters_by_k_means([[1, np.nan], [0, 1]], 2)
+    with pytest.raises(ValueError, match=r"shape \(3,\)"):
+        clusters_by_k_means([1, 2, 3], 2)

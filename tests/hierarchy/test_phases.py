@@ -14,7 +14,7 @@ from imachsr import complexity
 from imachsr.cli import main
 from imachsr.experiment import Result, first_phase, results, run, tradeoffs
 from imachsr.experiment.export import export
-from imachsr.experiment.fusing import rebuilt
+from imachsr.experiment.fusing import cost_in_words, rebuilt
 from imachsr.experiment.phases import derive, reduced, steps
 from imachsr.experiment.study import data_of
 from imachsr.hierarchy import operations
@@ -165,11 +165,21 @@ def test_planted_groups_come_back(ran, clustering):
     assert found.notes["hs3"]["counts"] == [4, 4]
 
 
-def test_k_means_refuses_a_class_it_never_saw(ran):
+def test_k_means_leaves_alone_a_class_it_never_saw(ran):
+    """Class 4 has neither pixels nor an embedding; the rest of its group is merged, and so are all others."""
     first = planted(first_of(ran), GROUPS)
-    first.analysis["embeddings"][1][4] = None
-    with pytest.raises(ValueError, match=rf"no pixel of \['{first.classes[4]}'\] among the 2 images.*'spectral'"):
-        derive(replace(TINY, clustering="k_means"), first.classes, first)
+    for matrix in first.analysis["confusions"]:
+        for k in range(11):
+            matrix[4][k] = matrix[k][4] = 0
+    for table in first.analysis["embeddings"]:
+        table[4] = None
+    curves = tradeoffs(first, "k_means")
+    assert [[*curve.miou] for curve in curves] == [[*range(3, 12)]] * 2, "two clusters and the class alone at least"
+    found = derive(replace(TINY, clustering="k_means", theta=90.0), first.classes, first)
+    groups = GROUPS.copy()
+    groups[4] = 9
+    assert found.clusters == [imachsr.hierarchy.canonical(groups).tolist()] * 2
+    assert found.notes["hs3"]["counts"] == [5, 5]
 
 
 def test_a_result_without_confusions_is_refused(ran):
@@ -228,6 +238,10 @@ def test_fusing_says_what_it_costs(fused):
     assert noted["parameters"][0] == result.provenance["parameters"] > noted["parameters"][1]
     assert plain < more <= 1.02 * plain
     assert noted["channels"][1] < 128, "half of the 256 that the last convolution reads, made lighter"
+    assert noted["channels_by_rule"] == [64, 128]
+    scale = sum(noted["channels"]) / 192
+    words = f"{more / plain:.4f} times the plain network's; OCR blocks of {noted['channels']} channels, {scale:.3f} of"
+    assert words in cost_in_words(result)
     assert result.provenance["hs3"]["counts"] == [3, 6]
 
 

@@ -47,6 +47,13 @@ def test_the_tradeoff_covers_every_number_of_classes():
         assert found.miou[size] == pytest.approx(miou(merge(COUNTS, ids)))
 
 
+def test_a_tradeoff_that_begins_later_gives_its_smallest_task():
+    found = tradeoff(COUNTS, least=4)
+    assert list(found.miou) == [4, 5, 6, 7]
+    assert class_count(found, 1.0, theta=90) == 4
+    assert list(tradeoff(COUNTS, least=9).miou) == [7], "too few classes seen: none is merged"
+
+
 def test_the_ratio_rule_goes_through_the_origin():
     final = 0.6
     ratio = final / 8
