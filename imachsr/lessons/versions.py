@@ -15,14 +15,13 @@ AUDIENCES = {
     "instructor": (),
     "solution": ("stub", "instructor"),
 }  # audience -> tags of the cells it does not get
-TAGS = ("stub", "solution", "instructor")
 
 
 def version(notebook: dict[str, Any], audience: str) -> dict[str, Any]:
     """A notebook (its JSON) as one audience gets it.
 
     "student" has stubs, no solutions, no notes and no outputs; "solution" has solutions in the place of stubs;
-    "instructor" has everything: stubs as the class sees them, solutions, and notes.
+    "instructor" has everything: stubs as the class sees them, solutions, and notes. Only the master folds solutions.
 
     Raises:
         ValueError: an unknown audience, or a stub without a solution after it.
@@ -40,6 +39,7 @@ def version(notebook: dict[str, Any], audience: str) -> dict[str, Any]:
     made["cells"] = [cell for cell in made["cells"] if not left_out & set(_tags(cell))]
     count = 0
     for cell in made["cells"]:
+        cell["metadata"].pop("jupyter", None)
         if cell["cell_type"] != "code":
             continue
         count += 1

@@ -98,6 +98,19 @@ def test_stored_outputs_have_no_progress_and_count_from_one(tmp_path):
     assert [cell.get("execution_count") for cell in cells] == [None, 1, 2]
 
 
+def test_stored_solutions_are_folded(tmp_path):
+    path = notebook(tmp_path, "7")
+    master = json.loads(path.read_text())
+    master["cells"][2]["metadata"]["tags"] = ["solution"]
+    path.write_text(json.dumps(master))
+    reproduce.store(path, path)
+    stored = [cell["metadata"] for cell in json.loads(path.read_text())["cells"]]
+    assert stored == [
+        *(cell["metadata"] for cell in master["cells"][:2]),
+        {"tags": ["solution"], "jupyter": {"source_hidden": True}},
+    ]
+
+
 def test_report_stands_alone(tmp_path, monkeypatch):
     import matplotlib.pyplot as plt
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from ..check import Verdict
 from . import aligned, detached, forgotten, frozen, ignored, leaking, overwritten, stale, twice, unequal
-from .bug import Bug, Step
+from .bug import Bug, Step, source
 
 BUGS: tuple[Bug, ...] = tuple(
     one.BUG for one in (detached, ignored, forgotten, overwritten, leaking, twice, stale, unequal, aligned, frozen)
@@ -35,6 +35,21 @@ class Cage:
         return self.bug.code
 
     @property
+    def answer(self) -> str:
+        """The mended step, with its imports."""
+        return source(self.bug.mended).replace("def mended(", "def step(")
+
+    @property
+    def stub_cell(self) -> str:
+        """What a notebook's cell tagged `stub` holds: the broken step, to be mended."""
+        return f"{self.code}\n\n{self._call()}"
+
+    @property
+    def solution_cell(self) -> str:
+        """What a notebook's cell tagged `solution` holds."""
+        return f"{self.answer}\n\n{self._call()}"
+
+    @property
     def hint(self) -> str:
         """The tool that exposes it, and the measurement in full."""
         return f"{self.bug.tool}\n\n{self.bug.hunt}"
@@ -47,6 +62,9 @@ class Cage:
             f"Which is it? lessons.found({self.number}, ...) takes one of\n{suspects}\n"
             f"Stuck? print(lessons.bug({self.number}).hint)"
         )
+
+    def _call(self) -> str:
+        return f"lessons.mended({self.number}, step)"
 
 
 def bug(number: int) -> Cage:

@@ -63,4 +63,5 @@ def source(step: Step) -> str:
     """Source of a step with its imports, without the marks that linters need and hunters must not see."""
     text = re.sub(r"  # (noqa|type):.*", "", inspect.getsource(step))
     lines = [line for used, line in IMPORTS.items() if re.search(used, text)]
-    return "\n".join(lines) + f"\n\n\n{text}"
+    groups = ("\n".join(line for line in lines if ("imachsr" in line) is own) for own in (False, True))
+    return "\n\n".join(filter(None, groups)) + f"\n\n\n{text}"
