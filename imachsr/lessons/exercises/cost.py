@@ -76,7 +76,7 @@ EXERCISES = (
         id="06.budget",
         task="A step takes `step` seconds without points and `per_point` more for each. The step may take "
         "`budget` times "
-        "what it takes without points, 1.25 say. How many points is that?",
+        "what it takes without points, a quarter more, say. How many points is that?",
         solution=affordable,
         instance=_prices,
         wrong={
