@@ -7,10 +7,15 @@ import html
 import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..claims import UNTESTED, VERDICTS, claims, judge, papers_folder, sheet
+from ..claims.weights import supported
 from ..experiment import Result, comparison, home, provenance, published_folder, results, write_atomically
+from ..experiment.tables import said_once
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def _figures(folder: Path, prefix: str = "[0-9][0-9]_") -> list[Path]:
@@ -74,12 +79,12 @@ def _picture(image: Path) -> str:
 
 def _compared(ran: Sequence[Result]) -> str:
     """The comparison; what all rows share is said once."""
-    table = comparison(ran)
-    shared = [name for name in table.columns if len(table) > 1 and table[name].nunique() == 1 and name != "seeds"]
-    said = ", ".join(f"{name} {table[name].iloc[0]}" for name in shared if not isinstance(table[name].iloc[0], float))
-    kept = table.drop(columns=[name for name in shared if not isinstance(table[name].iloc[0], float)])
-    numbers = kept.to_html(index=False, float_format="{:.2f}".format, border=0)
-    return f"<p>{html.escape(said)}</p>{numbers}" if said else numbers
+    words, table = said_once(comparison(ran))
+    return f"<p>{html.escape(words)}</p>{_frame(table)}" if words else _frame(table)
+
+
+def _frame(table: pd.DataFrame) -> str:
+    return f'<div class="scroll">{table.to_html(index=False, float_format="{:.2f}".format, border=0)}</div>'
 
 
 def _claims() -> str:
@@ -92,13 +97,14 @@ def _claims() -> str:
     if rows.empty:
         return _table(counts)
     shown = ["where", "says", "compared", "reported", "measured", "seeds", "over seeds", "verdict", "why"]
-    return _table(counts) + f'<div class="scroll">{rows[shown].to_html(index=False, border=0)}</div>'
+    return _table(counts) + _frame(rows[shown])
 
 
 def _choices() -> str:
     path = home() / "data" / "papers" / "choices.json"
     chosen = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else []
-    return _table((row["silent"], row["choice"]) for row in chosen)
+    evidence = {"weights": supported().says} if any("evidence" in row for row in chosen) else {}
+    return _table((row["silent"], f"{row['choice']} {evidence.get(row.get('evidence'), '')}".strip()) for row in chosen)
 
 
 def _table(rows: Iterable[tuple[str, Any]]) -> str:
@@ -123,7 +129,7 @@ it says nothing about the papers. Differences between single seeds are not findi
 {failed}
 <h2>Comparison</h2>
 <p>Mean over seeds in per cent; protocol: dataset (one confusion matrix over all test images).</p>
-<div class="scroll">{table}</div>
+{table}
 <h2>Figures</h2>
 {pictures}
 <h2>The papers' claims</h2>
