@@ -97,7 +97,7 @@ def _claims() -> str:
     if rows.empty:
         return _table(counts)
     shown = ["where", "says", "compared", "reported", "measured", "seeds", "over seeds", "verdict", "why"]
-    return _table(counts) + _frame(rows[shown])
+    return _table(counts) + f'<div class="claims">{_frame(rows[shown])}</div>'
 
 
 def _choices() -> str:
@@ -120,7 +120,8 @@ PAGE = """<!doctype html>
 body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 70rem; margin: 2rem auto; padding: 0 1rem; }}
 figure {{ margin: 2rem 0; }} img {{ max-width: 100%; background: white; }} figcaption {{ opacity: .85; }}
 .scroll {{ overflow-x: auto; }} table {{ border-collapse: collapse; font-variant-numeric: tabular-nums; }}
-h3 {{ margin-top: 3rem; }} .scroll td:last-child {{ min-width: 18rem; }} th {{ max-width: 28rem; }}
+h3 {{ margin-top: 3rem; }} .claims td:last-child {{ min-width: 18rem; }} .claims {{ font-size: .85rem; }}
+th {{ max-width: 28rem; }}
 th, td {{ padding: .25rem .7rem; text-align: left; vertical-align: top; border-bottom: 1px solid #8884; }}
 </style></head><body>
 <h1>Supervision inside the network: {tier} tier on {data}</h1>
