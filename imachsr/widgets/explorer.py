@@ -37,7 +37,8 @@ class Explorer:
 
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
         """The widget, and its present state for readers without a kernel."""
-        words = f"An explorer of {', '.join(self.controls)}: run the notebook to use it."
+        labels = ", ".join(control.description for control in self.controls.values())
+        words = f"An explorer of {labels}: run the notebook to use it."
         still = {"text/plain": words, "text/html": f"<p>{html.escape(words)}</p>{self.view.value}"}
         return {**self.box._repr_mimebundle_(**kwargs), **still}
 
