@@ -61,6 +61,44 @@ def test_words_it_does_not_know(command, capsys):
     assert capsys.readouterr().err
 
 
+def test_every_setting_has_an_option():
+    from imachsr import Settings
+    from imachsr.cli.run import HELP
+
+    assert {*HELP} == {*Settings.__dataclass_fields__}
+
+
+def settings_of(*words):
+    from imachsr.cli import _parser
+    from imachsr.cli.run import _settings
+
+    return _settings(_parser().parse_args(["run", *words]))
+
+
+def test_options_are_settings():
+    from imachsr import Settings
+
+    assert settings_of() == Settings()
+    given = settings_of(
+        "--lambda", "0.1", "--whole-weights", "--gamma", "1", "2", "3", "--size", "32x48", "--test-flip", "--compile",
+        "--test-scales", "0.5", "1", "--ema", "0.9", "--distance", "2", "--warmup", "3",
+        "--memory-format", "contiguous",
+    )  # fmt: skip
+    assert given == Settings(
+        lambda_=0.1, divide=False, gamma=(1.0, 2.0, 3.0), size=(32, 48), test_flip=True, compile=True,
+        test_scales=(0.5, 1.0), ema=0.9, distance=2, warmup=3, memory_format="contiguous",
+    )  # fmt: skip
+    assert settings_of("--tier", "smoke") == Settings.at("smoke")
+
+
+def test_a_packed_copy_says_its_size(tmp_path):
+    (tmp_path / "manifest.json").write_text('{"format": 1, "size": [90, 120]}')
+    camvid = ("--data", "camvid", "--root", str(tmp_path))
+    assert settings_of(*camvid).size == (90, 120)
+    assert settings_of(*camvid, "--size", "32x48").size == (32, 48), "refused later, by name"
+    assert settings_of(*camvid, "--tier", "lesson").tier == "lesson", "a tier's name stands for its size"
+
+
 def test_readme_table_is_the_published_one():
     from imachsr.experiment import results, results_markdown
 

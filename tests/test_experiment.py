@@ -167,6 +167,26 @@ def test_keys_of_published_results_stay():
             assert replace(settings, **{name: value}).key("d") != settings.key("d"), name
 
 
+def test_a_run_is_judged_at_several_scales(ran, monkeypatch, tmp_path):
+    import imachsr.training
+
+    seen, evaluate = [], imachsr.training.evaluate
+    monkeypatch.setattr(
+        "imachsr.training.evaluate",
+        lambda *words, **how: seen.append((how["scales"], how["flip"])) or evaluate(*words, **how),
+    )
+    several = replace(TINY, epochs=2, scheme="conventional", test_scales=[0.75, 1], test_flip=True)
+    result = run(several, ledger=tmp_path, progress=False)
+    assert seen == [((0.75, 1.0), True)] * 2, "after every epoch"
+    assert imachsr.Settings(**result.settings).key(result.provenance["fingerprint"]) == result.key
+    plain = replace(several, test_scales=None, test_flip=False)
+    assert replace(several, test_scales=(1,), test_flip=False).key("d") == plain.key("d")
+    assert len({one.key("d") for one in (several, replace(several, test_flip=False), plain)}) == 3
+    for wrong in ((), (0.0, 1.0), (float("nan"),), "big"):
+        with pytest.raises(ValueError, match=r"test_scales=.*; give such"):
+            replace(TINY, test_scales=wrong)
+
+
 def test_tiers():
     assert imachsr.Settings.at("smoke").tier == "smoke"
     assert imachsr.Settings.at("smoke", epochs=99).tier == "custom", "changed cost is no longer that tier"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from inspect import Parameter, signature
 from typing import Any
 
 
@@ -31,10 +30,6 @@ def inputs_of(network: Any, batch_size: int, size: tuple[int, int]) -> tuple[Any
     """Zeros (B, 3, H, W) for each image a network asks for: SA-Gate takes two."""
     import torch
 
-    asked = signature(network.forward).parameters.values()
-    needed = [
-        p
-        for p in asked
-        if p.default is p.empty and p.kind in (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD)
-    ]
-    return tuple(torch.zeros(batch_size, 3, *size) for _ in needed) or (torch.zeros(batch_size, 3, *size),)
+    from ..models import count_inputs
+
+    return tuple(torch.zeros(batch_size, 3, *size) for _ in range(count_inputs(network)))

@@ -146,6 +146,18 @@ def pack(
     return pack(find(name, root, classes=classes, inputs=inputs), size, Path(to).expanduser(), progress=progress)
 
 
+def packed_size(root: str | Path) -> tuple[int, int] | None:
+    """(height, width) of the packed copy at a root; None where the root holds none.
+
+    Raises:
+        ValueError: a manifest that is damaged.
+    """
+    from . import packed
+
+    root = Path(root).expanduser()
+    return packed.size_of(root) if packed.is_packed(root) else None
+
+
 def find(name: str, root: str | Path, *, classes: int | None = None, inputs: str | None = None) -> Catalogue:
     """All that lies at a root, files or packed copy, before any split.
 

@@ -54,6 +54,7 @@ PALETTE = [list(COLOURS[name][0]) for name in CLASSES]
 RULE = "every pixel has one of the 32 colours"
 FAULTY = "Seq05VD_f02610_L.png"  # as published it has pixels of no class colour; they are void
 SUFFIX = "_L"
+BELOW = ("", "*/", "*/*/")
 
 
 def colours(path: Path) -> np.ndarray:
@@ -96,10 +97,15 @@ def part_of(drive: str, number: int) -> str:
     return "test" if drive == "Seq05VD" or (drive == "0001TP" and number > 8520) else "train"
 
 
+def lies_at(root: Path) -> bool:
+    """Whether there is a mask `NAME_L.png` in the folder or in one or two folders below: no whole disk is searched."""
+    return any(any(root.glob(f"{below}*{SUFFIX}.png")) for below in BELOW)
+
+
 def find_items(root: Path) -> tuple[list[Item], list[str]]:
-    """Every `NAME_L.png` below `root` with the `NAME.png` that belongs to it, and what has no partner."""
+    """Every `NAME_L.png` up to two folders below `root` with the `NAME.png` that belongs to it, and what has none."""
     pictures: dict[str, list[Path]] = {}
-    for path in sorted(root.rglob("*.png")):
+    for path in sorted(path for below in BELOW for path in root.glob(f"{below}*.png")):
         if not any(piece.startswith(".") for piece in path.relative_to(root).parts):
             pictures.setdefault(path.stem, []).append(path)
     problems = [f"{paths[1]}: the name is taken by {paths[0]}" for paths in pictures.values() if len(paths) > 1]

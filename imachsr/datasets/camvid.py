@@ -55,7 +55,7 @@ def find(root: Path, *, classes: int = 11, inputs: str = "rgb") -> Catalogue:
         classes: 11; or 31, all named classes of the original layout.
         inputs: `rgb`.
     """
-    if root.is_dir() and not (root / "train.txt").is_file() and any(root.rglob("*_L.png")):
+    if root.is_dir() and not (root / "train.txt").is_file() and brostow.lies_at(root):
         return _original(root, classes)
     lists, problems = segnet.gather(root)
     if classes != 11:

@@ -92,6 +92,12 @@ def is_packed(root: Path) -> bool:
     return (root / MANIFEST).is_file()
 
 
+def size_of(root: Path) -> tuple[int, int]:
+    """(height, width) of its inputs."""
+    height, width = _manifest((root / MANIFEST).read_bytes(), root)["size"]
+    return height, width
+
+
 def open(root: Path, name: str, options: dict[str, Any]) -> Catalogue:
     """The catalogue of a packed copy; checks its arrays' sizes in bytes (their sha256: see `check`).
 
@@ -133,7 +139,7 @@ def _catalogue(root: Path, held: dict[str, Any], version: str) -> Catalogue:
             *inputs, mask = (root / path for path, _ in entry["files"])
             parts[part].append(Item(entry["name"], tuple(inputs), mask))
     rows = {item.name: row for row, item in enumerate(item for items in parts.values() for item in items)}
-    kinds, size = tuple(held["inputs"]), (held["size"][0], held["size"][1])
+    kinds, size = tuple(held["inputs"]), size_of(root)
     return Catalogue(
         name=held["name"],
         root=root,

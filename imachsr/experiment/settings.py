@@ -33,6 +33,8 @@ LATER: dict[str, Any] = {
     "theta": 76.0,
     "clustering": "spectral",
     "lighter": None,
+    "test_scales": None,
+    "test_flip": False,
 }
 OF_POINTS = (
     "points", "near", "distance", "alpha", "lambda_", "divide", "weighting", "weight_schedule", "supervision", "gamma",
@@ -127,6 +129,8 @@ class Settings:
     ema: float | None = None  # what the average of the weights keeps in each step, such as 0.999
     compile: bool = False
     memory_format: str = "auto"  # measured at the start and recorded
+    test_scales: tuple[float, ...] | None = None  # multi-scale inference: the images' factors; None: as they come
+    test_flip: bool = False  # inference adds each image mirrored
     evaluate_every: int = 1  # epochs; 0: only after the last
     seed: int = 0
     tier: str = "custom"  # a tier's name only where its defaults were taken
@@ -144,6 +148,10 @@ class Settings:
             if value is not None and value < least:
                 raise ValueError(f"got {name}={value}; it must be at least {least}; raise it")
         self._check_points()
+        if self.test_scales is not None and 0 in self.test_scales:
+            raise ValueError(f"got test_scales={self.test_scales}; a factor is above 0; give such as (0.5, 1.0, 1.5)")
+        if self.test_scales == (1.0,):
+            object.__setattr__(self, "test_scales", None)  # equal runs have one key
         if self.tier in TIERS and any(
             getattr(self, name) != value for name, value in _defaults(self.tier, self.data).items()
         ):
@@ -185,8 +193,8 @@ class Settings:
             kinds = str(entry.type).split(" | ")
             if kinds[0] == "float" and type(value) is int:
                 object.__setattr__(self, name, float(value))
-            elif name == "gamma" and value is not None:
-                object.__setattr__(self, name, _weights(value))
+            elif name in ("gamma", "test_scales") and value is not None:
+                object.__setattr__(self, name, _numbers(name, value))
             elif name in ("size", "crop") and value is not None:
                 if len(tuple(value)) != 2 or any(type(side) is not int or side < 1 for side in value):
                     raise ValueError(
@@ -252,9 +260,10 @@ class Settings:
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def _weights(value: Any) -> tuple[float, ...]:
-    """One finite weight per point."""
+def _numbers(name: str, value: Any) -> tuple[float, ...]:
+    """One finite weight per point, or factor per scale."""
     numbers = tuple(value) if isinstance(value, (tuple, list)) else ()
     if not numbers or any(type(one) not in (int, float) or not 0 <= one < float("inf") for one in numbers):
-        raise ValueError(f"got gamma={value!r}; it is one finite weight of at least 0 per point; give such numbers")
+        what = "weight of at least 0 per point" if name == "gamma" else "factor above 0 per scale"
+        raise ValueError(f"got {name}={value!r}; it is one finite {what}; give such numbers")
     return tuple(float(one) for one in numbers)

@@ -8,7 +8,6 @@ import time
 from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
-from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -67,18 +66,20 @@ def run(
     train, test = data_of(settings)
     fingerprint = f"{train.fingerprint} {test.fingerprint}"
     places = Places(Path(ledger or ledger_folder()), settings.key(fingerprint))
-    if places.result.is_file() and not again:
+    if ranks.told(places.result.is_file() and not again):
         return Result.read(places.result)
     usable(places.ledger)
     datasets.verify(train)
     datasets.verify(test)
-    derived = _derived(settings, train, ledger=ledger, processes=processes, progress=progress)
+    derived = ranks.told(_derived(settings, train, ledger=ledger, processes=processes, progress=progress))
     trainee = build(settings, len(train.classes), train[0][0], derived.clusters)
     same_points(derived, trainee)
     with told(places.ledger), alone(places.lock) if ranks.first else nullcontext():
         if not ranks.told(places.result.is_file() and not again):  # else another process was faster
             result = _train_and_score(settings, places, train, test, trainee, keep and ranks.first, progress)
-            result.provenance.update(fingerprint=fingerprint, **_cost(settings, trainee, train[0][0]), **derived.notes)
+            result.provenance.update(
+                fingerprint=fingerprint, processes=ranks.count, **_cost(settings, trainee, train[0][0]), **derived.notes
+            )
             if ranks.first:
                 result.write(places.ledger)
         ranks.gather(None)  # the others read when it is written
@@ -196,10 +197,11 @@ def build(
 
 
 def _check_inputs(network: nn.Module, count: int, settings: Settings) -> None:
-    asked = [p for p in signature(network.forward).parameters.values() if p.default is p.empty and p.kind <= 1]
-    if len(asked) > count:
+    from .. import models
+
+    if (asked := models.count_inputs(network)) > count:
         raise ValueError(
-            f"got model {settings.model!r}, which takes {len(asked)} inputs, and data {settings.data!r}, which gives "
+            f"got model {settings.model!r}, which takes {asked} inputs, and data {settings.data!r}, which gives "
             f"{count}; each needs its own; use --data nyudv2 --inputs rgb+hha, or another model"
         )
 
@@ -218,10 +220,10 @@ def _train_and_score(
     test_loader = batches(test, settings.batch_size, shuffle=False, workers=settings.workers)
 
     snapshots, shown = Snapshots(places.snapshots), shown_epochs(settings.epochs, settings.evaluate_every)
-    last: list[Judged] = []
+    views, last = _views(settings, test), list[Judged]()
 
     def judge(network: nn.Module) -> Judged:
-        return _judged(network, test_loader, classes, progress)
+        return _judged(network, test_loader, classes, progress=progress, **views)
 
     def score(network: nn.Module, epoch: int) -> dict[str, Any]:
         if epoch in shown:
@@ -229,7 +231,7 @@ def _train_and_score(
         if epoch == settings.epochs:
             last.append(judge(network))
         if settings.evaluate_every and epoch % settings.evaluate_every == 0 and epoch < settings.epochs:
-            return evaluate(network, test_loader, classes=classes, progress=progress).scores()
+            return evaluate(network, test_loader, classes=classes, progress=progress, **views).scores()
         return {}
 
     history = fit(
@@ -286,13 +288,19 @@ def _train_and_score(
     )
 
 
-def _judged(network: nn.Module, loader: Any, classes: int, progress: bool | None) -> Judged:
+def _views(settings: Settings, test: Any) -> dict[str, Any]:
+    """How each test image is looked at."""
+    depth = [place for place, kind in enumerate(test.inputs) if kind == "depth"]
+    return {"scales": settings.test_scales or (1.0,), "flip": settings.test_flip, "depth": depth}
+
+
+def _judged(network: nn.Module, loader: Any, classes: int, **how: Any) -> Judged:
     """Right and wrong, and how sure: both papers claim less overconfidence."""
     from ..metrics import Calibration, PredictiveEntropy
     from ..training import evaluate
 
     measures = Calibration(classes), PredictiveEntropy(classes)
-    confusion = evaluate(network, loader, classes=classes, measures=measures, progress=progress)
+    confusion = evaluate(network, loader, classes=classes, measures=measures, **how)
     return confusion, {name: value for measure in measures for name, value in measure.scores().items()}
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from inspect import signature
 from typing import TYPE_CHECKING
 
 import torch
@@ -26,8 +25,7 @@ def on_meta(
 
     with torch.device("meta"):
         network = models.create(name, classes)
-        asked = [p for p in signature(network.forward).parameters.values() if p.default is p.empty]
-        return network, tuple(torch.zeros(batch, 3, *size) for _ in asked)
+        return network, tuple(torch.zeros(batch, 3, *size) for _ in range(models.count_inputs(network)))
 
 
 def network_table(names: Sequence[str], *, classes: int = 19, size: tuple[int, int] = (512, 1024)) -> pd.DataFrame:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from importlib import import_module
+from inspect import Parameter, signature
 from numbers import Integral
 from pathlib import Path
 from typing import Any
@@ -45,7 +46,7 @@ REGISTRY: dict[str, Builder] = {
     "sagate_resnet101": _built_by("sagate", "resnet101"),
 }
 
-__all__ = ["REGISTRY", "Padded", "create", "load_official"]
+__all__ = ["REGISTRY", "Padded", "count_inputs", "create", "load_official"]
 
 
 def create(
@@ -82,3 +83,14 @@ def create(
     if weights is not None:
         load_file(network, Path(weights))
     return network
+
+
+def count_inputs(network: nn.Module) -> int:
+    """How many images a network must be called with: what its `forward` asks for, at least one.
+
+    >>> count_inputs(nn.Conv2d(3, 4, 1)), count_inputs(nn.Bilinear(2, 2, 1)), count_inputs(nn.Sequential())
+    (1, 2, 1)
+    """
+    by_place = (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD)
+    asked = signature(network.forward).parameters.values()
+    return max(1, sum(one.default is one.empty and one.kind in by_place for one in asked))

@@ -25,6 +25,7 @@ def evaluate(
     ignore_index: int = 255,
     scales: Sequence[float] = (1.0,),
     flip: bool = False,
+    depth: Sequence[int] = (),
     measures: Sequence[Measure] = (),
     progress: bool | None = None,
 ) -> Confusion:
@@ -38,6 +39,7 @@ def evaluate(
         ignore_index: label of pixels that are not scored.
         scales: multi-scale inference: factors the images are resized by, such as (0.5, 0.75, 1.0, 1.25, 1.5, 2.0).
         flip: add each view mirrored left to right. Over several views the softmax is averaged, at label size.
+        depth: places, among several inputs, of those that hold depth, see `probabilities`.
         measures: what else to update from the same probabilities, such as `metrics.Calibration(classes)`.
 
     Returns:
@@ -64,7 +66,7 @@ def evaluate(
                 images, targets = moved(batch, device), moved(labels, device)
                 size = targets.shape[1:]
                 if measures or flip or scales != (1.0,):
-                    judged = probabilities(network, images, size=size, scales=scales, flip=flip)
+                    judged = probabilities(network, images, size=size, scales=scales, flip=flip, depth=depth)
                 else:
                     judged = logits_at(network, images, size=size)  # the argmax needs no softmax
                 _check_classes(judged, classes)
@@ -84,10 +86,11 @@ def predict(
     size: tuple[int, ...] = (),
     scales: Sequence[float] = (1.0,),
     flip: bool = False,
+    depth: Sequence[int] = (),
 ) -> Tensor:
     """Class ids (B, H, W) for images, at `size` (H, W); or (B,) where the network classifies whole images."""
     if flip or tuple(scales) != (1.0,):
-        return probabilities(network, images, size=size, scales=scales, flip=flip).argmax(1)
+        return probabilities(network, images, size=size, scales=scales, flip=flip, depth=depth).argmax(1)
     return logits_at(network, images, size=size).argmax(1)
 
 
@@ -99,6 +102,7 @@ def probabilities(
     size: tuple[int, ...] = (),
     scales: Sequence[float] = (1.0,),
     flip: bool = False,
+    depth: Sequence[int] = (),
 ) -> Tensor:
     """Probabilities (B, K, H, W), the mean softmax over all views of the images; (B, K) for whole images.
 
@@ -108,11 +112,13 @@ def probabilities(
         size: (H, W) of the labels; by default the size of the images.
         scales: factors the images are resized by, bilinearly; sides are rounded to whole pixels.
         flip: add each view mirrored left to right.
+        depth: places, among the inputs, of those resized to the nearest pixel instead: between a near and a far surface
+            there is nothing, and 0 says that nothing was measured.
     """
     scales = _checked(scales)
     first = images[0] if isinstance(images, tuple) else images
     total: Tensor | None = None
-    for view, mirrored in _views(images, scales, flip):
+    for view, mirrored in _views(images, scales, flip, depth):
         logits = logits_at(network, view, size=size or first.shape[-2:])
         if mirrored and logits.ndim == 4:
             logits = logits.flip(-1)
@@ -130,7 +136,7 @@ def logits_at(network: nn.Module, images: Images, *, size: tuple[int, ...] = ())
     return logits
 
 
-def _views(images: Images, scales: Sequence[float], flip: bool) -> Iterator[tuple[Images, bool]]:
+def _views(images: Images, scales: Sequence[float], flip: bool, depth: Sequence[int]) -> Iterator[tuple[Images, bool]]:
     """Every scale, as it is and mirrored: the view, and whether it is a mirrored one."""
     inputs = images if isinstance(images, tuple) else (images,)
     if (flip or set(scales) != {1.0}) and any(entry.ndim != 4 for entry in inputs):
@@ -139,17 +145,19 @@ def _views(images: Images, scales: Sequence[float], flip: bool) -> Iterator[tupl
             "mirrored; leave scales at (1.0,) and flip at False"
         )
     for scale in scales:
-        scaled = tuple(_resized(entry, scale) for entry in inputs)
+        scaled = tuple(_resized(entry, scale, place in depth) for place, entry in enumerate(inputs))
         for mirrored in (False, True) if flip else (False,):
             view = tuple(entry.flip(-1) for entry in scaled) if mirrored else scaled
             yield (view if isinstance(images, tuple) else view[0]), mirrored
 
 
-def _resized(images: Tensor, scale: float) -> Tensor:
+def _resized(images: Tensor, scale: float, nearest: bool) -> Tensor:
     """Without antialiasing, as the field resizes for multi-scale inference."""
     if scale == 1:
         return images
     size = [max(1, round(side * scale)) for side in images.shape[-2:]]
+    if nearest:
+        return F.interpolate(images, size=size, mode="nearest-exact")
     return F.interpolate(images, size=size, mode="bilinear", align_corners=False)
 
 

@@ -38,6 +38,15 @@ def test_colours_become_11_classes(root, shared):
     assert dataset.classes == CLASSES
 
 
+def test_it_is_looked_for_two_folders_deep_and_no_deeper(root, tmp_path):
+    assert len(datasets.create("camvid", root=tmp_path)) == 3
+    deeper = tmp_path / "disk" / "home"
+    deeper.mkdir(parents=True)
+    root.rename(deeper / "camvid")
+    with pytest.raises(ValueError, match=r"the SegNet layout has a list file train.txt"):
+        datasets.create("camvid", root=tmp_path)
+
+
 def test_or_all_31_named_ones(root):
     dataset = datasets.create("camvid", root=root, classes=31)
     target = dataset[0][1].flatten().tolist()

@@ -74,6 +74,23 @@ def test_views_are_averaged_at_label_size(network, batch, scales, flip, several)
     assert (confusion.matrix == counted.matrix).all()
 
 
+def test_depth_is_taken_from_the_nearest_pixel():
+    seen = []
+
+    class Looks(nn.Module):
+        def forward(self, rgb, depth):
+            seen.append(depth)
+            return rgb[:, :2]
+
+    torch.manual_seed(0)
+    rgb, depth = torch.rand(1, 3, 5, 7), torch.tensor([0.0, 9.0])[torch.randint(0, 2, (1, 1, 5, 7))]
+    probabilities(Looks(), (rgb, depth), scales=(0.6, 1.7), depth=(1,))
+    assert [one.shape[-2:] for one in seen] == [(3, 4), (8, 12)]
+    assert all(set(one.unique().tolist()) <= {0.0, 9.0} for one in seen), "no surface in between"
+    probabilities(Looks(), (rgb, depth), scales=(1.7,))
+    assert len(seen[-1].unique()) > 2
+
+
 def test_views_matter(network, batch):
     """A network blind to scale and mirroring would hide a fault in them."""
     found = [
