@@ -9,6 +9,18 @@ from typing import Any
 
 from .arguments import size, verb_parser
 
+ELSEWHERE = """
+one run over the GPUs of this machine:
+  imachsr reproduce table2 --tier paper --launch "accelerate launch --multi_gpu --num_processes 4" ...
+  imachsr reproduce table2 --tier paper --launch "torchrun --standalone --nproc-per-node 4" ...
+
+many runs over machines that see this folder under the same path:
+  dask scheduler                       # prints its ADDRESS
+  CUDA_VISIBLE_DEVICES=0 dask worker ADDRESS --nthreads 1 --resources GPU=1     # one for each GPU
+  imachsr reproduce table2 --tier lab --scheduler ADDRESS ...
+Under SLURM dask-jobqueue starts both; its SLURMCluster has the address as scheduler_address.
+"""
+
 
 def add(verbs: argparse._SubParsersAction) -> None:
     from ..experiment import TIERS
@@ -17,7 +29,7 @@ def add(verbs: argparse._SubParsersAction) -> None:
         verbs,
         "reproduce",
         "run the studies, execute their notebooks in order and write figures and one report",
-        "table2 fig3 --tier lab --data camvid --root data/camvid --seeds 5 --jobs 2",
+        "table2 fig3 --tier lab --data camvid --root data/camvid --seeds 5 --jobs 2\n" + ELSEWHERE,
     )
     parser.add_argument(
         "chosen", nargs="*", metavar="STUDY", help="table2, fig3, ..., or notebook numbers (default: all)"
@@ -28,6 +40,9 @@ def add(verbs: argparse._SubParsersAction) -> None:
     parser.add_argument("--seeds", type=int, default=1, help="runs per setting (default: %(default)s)")
     parser.add_argument("--jobs", type=int, default=1, help="runs at once on this machine (default: %(default)s)")
     parser.add_argument("--scheduler", metavar="ADDRESS", help="run on a dask.distributed cluster instead")
+    parser.add_argument(
+        "--launch", metavar="COMMAND", default="", help="starts the processes of one run together, see below"
+    )
     parser.add_argument("--size", type=size, metavar="HxW", help="of the runs, not the tier's; then no notebook runs")
     parser.add_argument("--epochs", type=int, help="of the runs, not the tier's; then no notebook runs")
     parser.add_argument("--dry-run", action="store_true", help="only say what would run and how long it should take")
@@ -49,7 +64,7 @@ def _reproduce(given: argparse.Namespace) -> int:
 
     return reproduce(
         given.chosen, tier=given.tier, data=given.data, root=given.root, seeds=given.seeds, jobs=given.jobs,
-        scheduler=given.scheduler, size=given.size, epochs=given.epochs, dry_run=given.dry_run,
+        scheduler=given.scheduler, launch=given.launch, size=given.size, epochs=given.epochs, dry_run=given.dry_run,
         given=dict(map(_named, given.parameter)), out=given.out, store_outputs=given.store,
     )  # fmt: skip
 

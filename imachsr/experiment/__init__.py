@@ -8,6 +8,7 @@ from .ledger import (
     publish,
     published_folder,
     results,
+    tuning_folder,
     write_atomically,
 )
 from .phases import first_phase, tradeoffs
@@ -37,5 +38,6 @@ __all__ = [
     "results_markdown",
     "run",
     "tradeoffs",
+    "tuning_folder",
     "write_atomically",
 ]

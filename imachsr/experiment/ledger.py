@@ -17,6 +17,7 @@ from typing import Any
 from ..objective import SCHEMES
 from .settings import OF_CLUSTERS, OF_POINTS, Settings
 
+TUNING = "tuning"
 METRICS = ("mIoU", "mPrecision", "mRecall", "mF1")
 NAMED = frozenset(("tier", "data", "split", "model", "size", "epochs", "scheme", "seed"))  # settings no result lacks
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)  # said of a write, without a name
@@ -36,6 +37,11 @@ def ledger_folder() -> Path:
 def published_folder() -> Path:
     """Where chosen Results are kept; committed."""
     return home() / "data" / "results"
+
+
+def tuning_folder() -> Path:
+    """Where chosen Results of split `tune` are kept, apart from those that were judged on test images; committed."""
+    return published_folder() / TUNING
 
 
 @dataclass(frozen=True)
@@ -178,7 +184,10 @@ def usable(ledger: Path) -> None:
 
 
 def publish(keys: list[str], *, ledger: str | Path | None = None, published: str | Path | None = None) -> list[Path]:
-    """Copy chosen Results, named by the beginnings of their keys, from the local ledger to the published ones."""
+    """Copy chosen Results, named by the beginnings of their keys, from the local ledger to the published ones.
+
+    Those of split `tune` go to a folder of their own there.
+    """
     ledger, published = Path(ledger or ledger_folder()), Path(published or published_folder())
     if not keys:
         raise ValueError("got no keys; publishing copies chosen results; name them, see `imachsr results`")
@@ -190,7 +199,8 @@ def publish(keys: list[str], *, ledger: str | Path | None = None, published: str
                 f"got key {key!r}, which {len(matches)} results in {ledger} begin with; it must name exactly one; "
                 "see `imachsr results` for the keys"
             )
-        paths.append(Result.read(matches[0]).write(published))
+        result = Result.read(matches[0])
+        paths.append(result.write(published / TUNING if result.setting("split") == "tune" else published))
     return paths
 
 

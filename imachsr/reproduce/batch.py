@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import json
 import os
-import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 from ..experiment import Result, Settings, ledger_folder, published_folder, results
 from ..experiment.study import data_of
+from .live import live_lines
+
+OF_DATA = ("data", "split", "root", "size", "length", "classes", "inputs")  # settings that say which images are read
+SAID = ("model", "scheme", "points", "data", "size", "epochs", "seed", "tier", "length", "batch_size", "memory_format")
+LAUNCHERS = ("accelerate", "torchrun", "python")  # of this environment, whichever is active
 
 
 @dataclass(frozen=True)
@@ -61,6 +66,7 @@ def run_all(
     *,
     jobs: int = 1,
     scheduler: str | None = None,
+    launch: str = "",
     ledger: str | Path | None = None,
     progress: bool | None = None,
 ) -> list[Outcome]:
@@ -74,6 +80,8 @@ def run_all(
         jobs: how many at once on this machine.
         scheduler: address of a dask.distributed scheduler instead, whose workers see the ledger's folder under the same
             path; workers that announce a resource "GPU" are given one run per GPU.
+        launch: a command that starts the processes that train one run together, such as "torchrun --standalone
+            --nproc-per-node 4" or "accelerate launch --multi_gpu --num_processes 4"; `-m imachsr...` is added to it.
         ledger: folder of results, shared by all; logs go to `logs` in it.
         progress: a bar with a line per run; by default where output is a terminal.
 
@@ -85,23 +93,34 @@ def run_all(
     ledger = Path(ledger or ledger_folder()).absolute()
     outcomes: list[Outcome] = []
     with _submitting(jobs, scheduler) as submit:
-        running = {submit(run_one, asdict(each), str(ledger), 0 if scheduler else jobs): each for each in settings}
-        with _progress_bar(len(running), progress) as bar:
-            for future, setting in _as_they_end(running, lambda: bar(len(outcomes), _states(running, ledger))):
+        running = {
+            submit(run_one, asdict(each), str(ledger), 0 if scheduler or launch else jobs, launch): each
+            for each in settings
+        }
+        with live_lines(len(running), progress) as (show, say):
+            for future, setting in _as_they_end(running, lambda: show(len(outcomes), _states(running, ledger))):
                 log, error = future.result()
                 outcomes.append(Outcome(setting, Path(log), error))
                 state = f"failed: {error}; its log is {log}" if error else "done"
-                print(f"[{len(outcomes)}/{len(running)}] {words(setting)} {state}", file=sys.stderr, flush=True)
+                say(f"[{len(outcomes)}/{len(running)}] {words(setting)} {state}")
     return outcomes
 
 
-def run_one(fields: dict[str, Any], ledger: str, jobs: int) -> tuple[str, str]:
+def run_one(
+    fields: dict[str, Any],
+    ledger: str,
+    jobs: int,
+    launch: str = "",
+    began: Callable[[subprocess.Popen], object] = lambda child: None,
+) -> tuple[str, str]:
     """Run one setting in a process of its own; its log, and the last line of its error or nothing.
 
     Args:
         fields: of Settings.
         ledger: folder of results.
         jobs: how many runs share this machine's cores; 0 leaves threads as they are.
+        launch: see `run_all`.
+        began: told of the process.
     """
     from ..experiment import home
 
@@ -111,40 +130,52 @@ def run_one(fields: dict[str, Any], ledger: str, jobs: int) -> tuple[str, str]:
     environment = {**os.environ, "OMP_WAIT_POLICY": "PASSIVE", "TQDM_DISABLE": "1"}
     if jobs:
         environment["OMP_NUM_THREADS"] = str(max(1, (os.cpu_count() or 1) // jobs))
-    command, told = [sys.executable, "-m", "imachsr.reproduce.one", ledger], json.dumps(fields)
+    start = [str(Path(sys.executable).with_name(word)) if word in LAUNCHERS else word for word in shlex.split(launch)]
+    command = [*(start or [sys.executable]), "-m", "imachsr.reproduce.one", ledger, json.dumps(fields)]
     with log.open("w") as file:
-        ended = subprocess.run(
-            command, input=told, text=True, stdout=file, stderr=file, env=environment, cwd=home(), check=False
+        child = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=file, stderr=file, env=environment, cwd=home()
         )
+        began(child)
+        status = child.wait()
     lines = [line for line in log.read_text(errors="replace").splitlines() if line.strip()]
-    if ended.returncode == 0:
+    if status == 0:
         return str(log), ""
-    return str(log), (lines[-1] if lines else f"it ended with status {ended.returncode} and no word")
+    return str(log), (lines[-1] if lines else f"it ended with status {status} and no word")
 
 
 def words(settings: Settings) -> str:
     """A run in one short line."""
     size = "x".join(map(str, settings.size)) if settings.size else "native"
     inside = "" if settings.scheme == "conventional" else f" M={settings.points}"
-    where = f"{settings.data} {size}, {settings.epochs} epochs"
+    unusual = [
+        f", {name.strip('_').replace('_', ' ')} {value:g}" if isinstance(value, float) else f", {name} {value}"
+        for name, value in settings.decisive().items()
+        if name not in SAID and value != getattr(Settings, name)
+    ]
+    where = f"{settings.data} {size}{''.join(unusual)}, {settings.epochs} epochs"
     return f"{settings.model} {settings.scheme}{inside}, {where}, seed {settings.seed}"
 
 
 def key_of(settings: Settings) -> str:
     """The key a setting's Result is filed under."""
-    return settings.key(_data(settings.data, settings.split, settings.root, settings.size, settings.length)[0])
+    return settings.key(_data_of(settings)[0])
+
+
+def _data_of(settings: Settings) -> tuple[str, int]:
+    """Fingerprint of the data and number of training images: the same for many settings."""
+    return _data(Settings(**{name: getattr(settings, name) for name in OF_DATA}))
 
 
 @lru_cache(maxsize=256)
-def _data(data: str, split: str, root: str | None, size: tuple[int, int] | None, length: int | None) -> tuple[str, int]:
-    """Fingerprint of the data and number of training images: the same for many settings."""
-    train, test = data_of(Settings(data=data, split=split, root=root, size=size, length=length))
+def _data(settings: Settings) -> tuple[str, int]:
+    train, test = data_of(settings)
     return f"{train.fingerprint} {test.fingerprint}", len(train)
 
 
 def _work(settings: Settings) -> float:
     """Images seen times their pixels: what a run's time grows with."""
-    _, images = _data(settings.data, settings.split, settings.root, settings.size, settings.length)
+    _, images = _data_of(settings)
     height, width = settings.size or (1024, 2048)
     return float(settings.epochs * images * height * width)
 
@@ -162,11 +193,14 @@ def _speeds(filed: Sequence[Result]) -> dict[str, float]:
 @contextmanager
 def _submitting(jobs: int, scheduler: str | None) -> Iterator[Callable[..., Future]]:
     if scheduler is None:
+        children: list[subprocess.Popen] = []
         with ThreadPoolExecutor(jobs) as pool:
             try:
-                yield pool.submit
+                yield lambda work, *given: pool.submit(partial(work, began=children.append), *given)
             except BaseException:
                 pool.shutdown(wait=False, cancel_futures=True)
+                for child in children:
+                    child.terminate()  # it keeps its step and ends; one that has ended hears nothing
                 raise
         return
     from distributed import Client
@@ -190,28 +224,14 @@ def _as_they_end(
 
 
 def _states(running: dict[Future, Settings], ledger: Path) -> list[str]:
-    """Where each run under way is: the last epoch its log tells of."""
+    """What each run under way said last of its epochs."""
     states = []
     for future, setting in running.items():
         log = _log(ledger, setting)
         if not future.done() and log.is_file():
-            told = re.findall(r"epoch (\d+/\d+)", log.read_text(errors="replace"))
-            states.append(f"{setting.scheme} {setting.seed}: {told[-1] if told else 'starting'}")
+            told = [line for line in log.read_text(errors="replace").splitlines() if " epoch " in line]
+            states.append(told[-1] if told else f"{words(setting)} starting")
     return states
-
-
-@contextmanager
-def _progress_bar(total: int, progress: bool | None) -> Iterator[Callable[[int, list[str]], None]]:
-    from tqdm.auto import tqdm
-
-    show = sys.stderr.isatty() if progress is None else progress
-    with tqdm(total=total, desc="runs", unit="run", disable=not show) as bar:
-
-        def draw(done: int, states: list[str]) -> None:
-            bar.n = done
-            bar.set_postfix_str("; ".join(states))
-
-        yield draw
 
 
 def _log(ledger: str | Path, settings: Settings) -> Path:

@@ -11,6 +11,7 @@ from typing import Any
 
 from .. import datasets
 from ..experiment import Settings, comparison, results
+from ..training.progress import clock
 from .batch import Plan, plan, run_all, words
 from .execution import checked, execute, notebooks, parameters, store
 from .minutes import Minutes, Stopwatch
@@ -28,6 +29,7 @@ def reproduce(
     given: Mapping[str, Any] | None = None,
     jobs: int = 1,
     scheduler: str | None = None,
+    launch: str = "",
     size: tuple[int, int] | None = None,
     epochs: int | None = None,
     dry_run: bool = False,
@@ -48,6 +50,7 @@ def reproduce(
         given: other parameters of notebooks, name -> value, for those that declare them.
         jobs: runs at once on this machine.
         scheduler: address of a dask.distributed scheduler to run on instead.
+        launch: a command that starts the processes of one run, such as "torchrun --standalone --nproc-per-node 4".
         size: (height, width) of the runs, in place of the tier's. Notebooks show tiers, so none is executed then.
         epochs: of the runs, likewise.
         dry_run: only say what would run, what is filed and how long it should take.
@@ -84,12 +87,12 @@ def reproduce(
     _say_plan(due, jobs)
     if dry_run:
         return 0
-    one = jobs == seeds == 1 and not (scheduler or given)  # else its time tells nobody how long a notebook takes
+    one = jobs == seeds == 1 and not (scheduler or launch or given)  # else its time says little to a reader
     minutes = Minutes({path.stem: _settings_shown(path, tier, data, root) for path in paths}) if one else None
     started = time.perf_counter()
     failures = [
         f"{words(outcome.settings)}: {outcome.error} (log: {outcome.log})"
-        for outcome in (run_all(due.missing, jobs=jobs, scheduler=scheduler, progress=progress) if due.missing else ())
+        for outcome in run_all(due.missing, jobs=jobs, scheduler=scheduler, launch=launch, progress=progress)
         if outcome.error
     ]
     failures += _execute_all(asked, out, store_outputs, progress, minutes)
@@ -124,11 +127,12 @@ def _settings_shown(path: Path, tier: str, data: str, root: str | None) -> list[
 
 
 def _say_plan(due: Plan, jobs: int) -> None:
-    hours = due.seconds / 3600 / jobs
-    expected = "" if not due.missing else f", {hours:.1f} h expected" if hours == hours else ", time unknown"
+    seconds = due.seconds / jobs
+    expected = "" if not due.missing else f", {clock(seconds)} expected" if seconds == seconds else ", time unknown"
     print(f"{len(due.filed)} runs filed, {len(due.missing)} to run{expected}", file=sys.stderr)
-    for setting in due.missing:
-        print(f"  {words(setting)}", file=sys.stderr)
+    for state, settings in (("filed ", due.filed), ("to run", due.missing)):
+        for setting in settings:
+            print(f"  {state}  {words(setting)}", file=sys.stderr)
 
 
 def _execute_all(

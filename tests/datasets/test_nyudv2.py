@@ -2,13 +2,14 @@
 
 import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
-from imachsr import datasets
+from imachsr import Settings, datasets
 from imachsr.datasets.nyudv2 import CLASSES, LABELS, colours
 from imachsr.datasets.transforms import Augment, denormalise
 
@@ -150,3 +151,14 @@ def test_lists_are_the_official_ones_and_names_the_published_ones(shared):
     }
     assert counts == pytest.approx(datasets.nyudv2.COUNTS, abs=1)
     assert len({tuple(colour) for colour in colours(40)}) == 40
+
+
+def test_a_batch_knows_the_key_of_each_reading_of_the_data(tmp_path, draw_nyudv2):
+    from imachsr.experiment.study import data_of
+    from imachsr.reproduce.batch import key_of
+
+    root = draw_nyudv2(tmp_path / "nyu", {"train": ["1", "2"], "test": ["0"]})
+    depth = Settings(data="nyudv2", root=str(root), inputs="depth", size=(8, 10))
+    train, test = data_of(depth)
+    assert key_of(depth) == depth.key(f"{train.fingerprint} {test.fingerprint}")
+    assert key_of(depth) != key_of(replace(depth, inputs="rgb"))

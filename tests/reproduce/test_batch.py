@@ -3,15 +3,18 @@
 import json
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import pytest
 
 import imachsr
 from imachsr.cli import main
 from imachsr.experiment import Result, Settings
+from imachsr.experiment.alone import alone
 from imachsr.reproduce import everything, plan, run_all
 from imachsr.reproduce.batch import key_of, words
 from imachsr.reproduce.studies import STUDIES
@@ -28,6 +31,12 @@ def test_what_is_filed_is_not_run_again(tmp_path):
     filed = next(Result.read(path) for path in tmp_path.glob("*.json"))
     assert 0 < found.seconds < 100 * filed.provenance["seconds"]
     assert key_of(settings[0]) == filed.key
+
+
+def test_a_run_is_told_by_what_is_unusual_in_it():
+    assert words(TINY) == "deeplabv3plus_resnet18 conventional, streets 32x48, 1 epochs, seed 0"
+    unusual = Settings(alpha=1.6, lambda_=0, near="input", test_flip=True)
+    assert "imachsr M=3, streets 180x240, near input, alpha 1.6, lambda 0, test_flip True, 20 epochs" in words(unusual)
 
 
 def test_the_time_of_a_network_never_run_is_unknown(tmp_path, monkeypatch):
@@ -71,6 +80,48 @@ def test_a_cluster_of_two_loses_a_worker_and_no_run(tmp_path):
     results = {path.stem: json.loads(path.read_text()) for path in tmp_path.glob("*.json")}
     assert {*results} == {key_of(setting) for setting in settings}
     assert all(len(result["history"]) == 2 for result in results.values())
+
+
+def test_a_batch_that_is_killed_takes_its_runs_along_and_goes_on(tmp_path):
+    """SIGKILL of the batch: the run under way keeps its steps and ends by itself; the same call goes on from there."""
+    settings = replace(TINY, epochs=30)
+    program = (
+        "import sys, json; from imachsr.experiment import Settings; from imachsr.reproduce import run_all\n"
+        "run_all([Settings(**json.loads(sys.argv[1]))], ledger=sys.argv[2], progress=False)"
+    )
+    batch = subprocess.Popen([sys.executable, "-c", program, json.dumps(asdict(settings)), str(tmp_path)])
+    log = tmp_path / "logs" / f"{key_of(settings)}.log"
+    wait_until(lambda: log.is_file() and "epoch 2/30" in log.read_text())
+    batch.kill()
+    batch.wait()
+    wait_until(lambda: [*tmp_path.glob("checkpoints/*/step-*.ckpt")])
+    with alone(tmp_path / "checkpoints" / f"{key_of(settings)}.lock"):
+        pass  # nobody works on it any more
+    assert not [*tmp_path.glob("*.json")]
+    (outcome,) = run_all([settings], ledger=tmp_path, progress=False)
+    assert not outcome.error
+    assert "going on after" in log.read_text()
+    assert len(Result.read(tmp_path / f"{key_of(settings)}.json").history) == 30
+
+
+def wait_until(happened, seconds=240):
+    deadline = time.monotonic() + seconds
+    while not happened():
+        assert time.monotonic() < deadline, "it never happened"
+        time.sleep(0.1)
+
+
+def test_processes_train_one_run_together(tmp_path):
+    """Started by torchrun: filed once, under the key and with the losses of one process."""
+    settings = replace(TINY, scheme="imachsr", points=2, length=16, batch_size=8, size=(64, 96))
+    (outcome,) = run_all([settings], launch="torchrun --standalone --nproc-per-node 2", ledger=tmp_path, progress=False)
+    assert not outcome.error, outcome.log.read_text()
+    (path,) = tmp_path.glob("*.json")
+    two, one = Result.read(path), imachsr.run(settings, ledger=tmp_path / "one", progress=False)
+    assert two.key == one.key == path.stem
+    assert (two.provenance["processes"], one.provenance["processes"]) == (2, 1)
+    assert two.history[0]["losses"]["output"] == pytest.approx(one.history[0]["losses"]["output"], rel=0.1)
+    assert len(two.per_image) == len(one.per_image) == 16
 
 
 def test_a_dry_run_names_the_runs_and_starts_nothing(monkeypatch, capsys):
