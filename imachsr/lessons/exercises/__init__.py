@@ -3,13 +3,28 @@
 from difflib import get_close_matches
 
 from ..exercise import Exercise
-from . import bounds, clusters, cost, losses, points, quickstart, results, scores, training
+from . import (
+    bounds,
+    claims,
+    clusters,
+    cost,
+    distance,
+    helps,
+    losses,
+    number,
+    points,
+    position,
+    quickstart,
+    results,
+    scores,
+    training,
+)
 
-EXERCISES: dict[str, Exercise] = {
-    one.id: one
-    for module in (quickstart, points, losses, scores, bounds, cost, training, results, clusters)
-    for one in module.EXERCISES
-}
+MODULES = (
+    quickstart, points, losses, scores, bounds, cost, training, results, number, distance, position, helps, clusters,
+    claims,
+)  # fmt: skip
+EXERCISES: dict[str, Exercise] = {one.id: one for module in MODULES for one in module.EXERCISES}
 
 
 def exercise(id: str) -> Exercise:
