@@ -8,6 +8,7 @@ import pytest
 from conftest import REPOSITORY
 from imachsr import lessons
 from imachsr.cli import main
+from imachsr.lessons.bugs import Cage
 from imachsr.lessons.exercises import EXERCISES
 
 MASTERS = sorted((REPOSITORY / "notebooks").glob("[0-9][0-9]_*.ipynb"))
@@ -26,8 +27,24 @@ def source(cell):
 
 
 def asked(cell):
-    """The exercise that a cell checks."""
-    return EXERCISES[re.search(r'lessons\.check\("([^"]+)"', source(cell))[1]]
+    """The exercise that a cell checks, or the bug that it mends."""
+    kind, which = re.search(r'lessons\.(check|mended)\("?([^",]+)"?, \w+\)$', source(cell)).groups()
+    return EXERCISES[which] if kind == "check" else lessons.bug(int(which))
+
+
+def names(cells):
+    """Exercises by id, bugs by number."""
+    return [getattr(asked(cell), "id", getattr(asked(cell), "number", None)) for cell in cells]
+
+
+def judged(cell):
+    """Whether what a cell defines is right."""
+    scope = {"lessons": lessons}
+    exec(source(cell), scope)
+    one = asked(cell)
+    if isinstance(one, Cage):
+        return lessons.mended(one.number, scope["step"]).passed
+    return lessons.check(one.id, scope[one.name]).passed
 
 
 @pytest.mark.parametrize("path", MASTERS, ids=lambda path: path.stem)
@@ -50,23 +67,27 @@ def test_cells_say_what_the_exercises_say(path):
     notebook = read(path)
     words = " ".join(" ".join(source(c) for c in notebook["cells"] if c["cell_type"] == "markdown").split())
     stubs, solutions = tagged(notebook, "stub"), tagged(notebook, "solution")
-    assert [asked(cell).id for cell in stubs] == [asked(cell).id for cell in solutions]
+    assert names(stubs) == names(solutions)
     for stub, solution in zip(stubs, solutions, strict=True):
-        exercise = asked(stub)
-        assert exercise.id.startswith(path.name[:2])
-        assert source(stub) == exercise.stub_cell
-        assert source(solution) == exercise.solution_cell
-        assert exercise.task in words, f"the task of {exercise.id} stands above its cell"
+        one = asked(stub)
+        assert isinstance(one, Cage) or one.id.startswith(path.name[:2])
+        assert source(stub) == one.stub_cell
+        assert source(solution) == one.solution_cell
+        assert (one.bug.question if isinstance(one, Cage) else one.task) in words, "the task stands above its cell"
         for cell, passes in ((stub, False), (solution, True)):
-            scope = {"lessons": lessons}
-            exec(source(cell), scope)
-            assert lessons.check(exercise.id, scope[exercise.name]).passed is passes
-            assert ("right, on" in json.dumps(cell["outputs"])) is passes, "stored outputs are those of the cell"
+            assert judged(cell) is passes
+            stored = json.dumps(cell["outputs"])
+            assert ("right, on" in stored or "mended: " in stored) is passes, "stored outputs are those of the cell"
 
 
-def test_notebooks_that_carry_exercises():
-    carrying = {path.name[:2] for path in MASTERS if tagged(read(path), "stub")}
-    assert {"01", "03", "07", "08"} <= carrying
+@pytest.mark.parametrize("path", MASTERS, ids=lambda path: path.stem)
+def test_every_exercise_stands_in_its_notebook(path):
+    stands = names(tagged(read(path), "stub"))
+    assert len(stands) >= 3
+    assert {id for id in EXERCISES if id.startswith(path.name[:2])} <= set(stands)
+    assert len(set(stands)) == len(stands)
+    for solution in tagged(read(path), "solution"):
+        assert solution["metadata"].get("jupyter") == {"source_hidden": True}, "folded, by `make notebooks`"
 
 
 @pytest.mark.parametrize("path", MASTERS, ids=lambda path: path.stem)
@@ -107,6 +128,14 @@ def test_stubs_and_solutions_come_in_pairs(tags):
         ValueError, match="each cell tagged 'stub' is followed by one tagged 'solution'; tag the missing"
     ):
         lessons.version({"cells": [cell(tag) for tag in tags]}, "student")
+
+
+def test_solutions_are_folded_in_the_master_only():
+    folded = {"metadata": {"tags": ["solution"], "jupyter": {"source_hidden": True}}}
+    master = {"cells": [cell("stub"), {**cell("solution"), **folded}]}
+    for audience in ("solution", "instructor"):
+        assert lessons.version(master, audience)["cells"][-1]["metadata"] == {"tags": ["solution"]}
+    assert master["cells"][1]["metadata"] == folded["metadata"]
 
 
 def test_unknown_audience():
