@@ -24,12 +24,13 @@ help: ## list the verbs
 setup: $(READY) ## make .venv and install the locked packages (every other verb does it first)
 
 # uv, bootstrapped by pip inside the project's own environment, installs the hashed lock; nothing outside is touched.
+# Bytecode is made once, here: where Python may not write it, every start of a program would compile torch anew.
 $(READY): requirements.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(None if (3, 11) <= v <= (3, 13) else "Python %d.%d found, 3.11 to 3.13 needed: make PYTHON=python3.12 ..." % v)'
 	@echo "setting up .venv (minutes the first time)"
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
-	@VIRTUAL_ENV=.venv $(BIN)/uv pip sync --require-hashes --quiet requirements.txt
+	@VIRTUAL_ENV=.venv $(BIN)/uv pip sync --require-hashes --compile-bytecode --quiet requirements.txt
 	@VIRTUAL_ENV=.venv $(BIN)/uv pip install --quiet --no-deps --editable .
 	@touch $(READY)
 

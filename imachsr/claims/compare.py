@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..experiment import METRICS, Result
+from ..experiment.choosing import KNOWN
 from ..experiment.settings import OF_CLUSTERS, OF_POINTS
 from ..experiment.tables import footing, told, varied
-from ..objective import SCHEMES
 from .judge import SEEDS, UNCLEAR
 from .pairing import pairs
 from .statistics import LEVEL, holm, paired
@@ -50,7 +50,7 @@ def compare(
         )
     columns = varied(results)
     arranged: dict[tuple[Any, ...], list[Result]] = {}
-    for result in sorted(results, key=lambda r: [*SCHEMES].index(r.settings["scheme"])):
+    for result in sorted(results, key=lambda r: KNOWN["scheme"].index(r.settings["scheme"])):
         if result.settings["scheme"] != baseline:
             words = (result.settings["scheme"], *(told(result, name) for name in (*OF_POINTS, *OF_CLUSTERS)))
             arranged.setdefault(words, []).append(result)
@@ -70,8 +70,8 @@ def _differences(
     ours: list[Result], theirs: list[Result], metrics: Sequence[str], protocol: str
 ) -> Iterator[tuple[str, dict[str, Any]]]:
     """(footing, row) for each ground that runs of one arrangement share with the baseline."""
-    points = all(SCHEMES[side[0].settings["scheme"]].uses_points for side in (ours, theirs))
-    named = {"scheme", *OF_CLUSTERS, *(() if points else OF_POINTS)}
+    both_have_points = ours[0].points and theirs[0].points
+    named = {"scheme", *OF_CLUSTERS, *(() if both_have_points else OF_POINTS)}
     shared = pairs(ours, theirs, named)
     for metric in metrics:
         for both in shared.values():

@@ -100,9 +100,8 @@ def judge(
 def _measure(
     claim: Claim, pair: tuple[Mapping[str, Any], Mapping[str, Any]], metric: str, runs: Sequence[Result], protocol: str
 ) -> Contrast:
-    sides = [[run for run in runs if _matches(run, {**_plain_points(wanted), **claim.only})] for wanted in pair]
-    named = {*pair[0], *pair[1], *OF_POINTS, "scheme"}
-    shared = pairs(*sides, named)
+    ours, theirs = ([run for run in runs if _matches(run, {**_plain_points(wanted), **claim.only})] for wanted in pair)
+    shared = pairs(ours, theirs, {*pair[0], *pair[1], *OF_POINTS, "scheme"})
     if not shared:
         return Contrast(*pair, metric)
     both = max(shared.values(), key=lambda both: (len(both), math.prod(both[0][0].settings["size"] or (10**9,))))

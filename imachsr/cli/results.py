@@ -12,6 +12,8 @@ from ..metrics import PROTOCOLS
 from .arguments import verb_parser
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from ..experiment import Result
 
 ACTS = {
@@ -118,6 +120,10 @@ def _written(found: list[Result], form: str, given: argparse.Namespace) -> str:
     )
 
 
+def _rows(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    return [{str(name): value for name, value in row.items()} for row in frame.to_dict("records")]
+
+
 def _records(found: list[Result], given: argparse.Namespace) -> list[dict[str, Any]]:
     """What csv and json hold: a result, a row of the table or a difference each."""
     from ..claims import compare
@@ -126,9 +132,9 @@ def _records(found: list[Result], given: argparse.Namespace) -> list[dict[str, A
 
     metrics = given.metric or METRICS
     if given.act == "table":
-        return comparison(found, given.protocol, metrics, spread=True).to_dict("records")
+        return _rows(comparison(found, given.protocol, metrics, spread=True))
     if given.act == "compare":
-        return compare(found, given.baseline, metrics, given.protocol).to_dict("records")
+        return _rows(compare(found, given.baseline, metrics, given.protocol))
     if given.act == "show":
         return [asdict(result) for result in found]
     return result_rows(found, given.metric or (*METRICS, "pixel_accuracy"))
