@@ -70,8 +70,8 @@ def _differences(
     ours: list[Result], theirs: list[Result], metrics: Sequence[str], protocol: str
 ) -> Iterator[tuple[str, dict[str, Any]]]:
     """(footing, row) for each ground that runs of one arrangement share with the baseline."""
-    both_have_points = ours[0].points and theirs[0].points
-    named = {"scheme", *OF_CLUSTERS, *(() if both_have_points else OF_POINTS)}
+    without_points = ours[0].idle("points") or theirs[0].idle("points")
+    named = {"scheme", *OF_CLUSTERS, *(OF_POINTS if without_points else ())}
     shared = pairs(ours, theirs, named)
     for metric in metrics:
         for both in shared.values():

@@ -76,7 +76,7 @@ def test_cells_are_found_whatever_they_were_run_on():
 
 @pytest.mark.parametrize(("prefix", "name"), [("fig3/", "fig3"), ("fig4/", "fig4"), ("table4/", "table4")])
 def test_claims_find_their_runs_in_the_study(prefix, name):
-    runs = [asdict(setting) for setting in settings(name)]
+    runs = [Result("0" * 16, asdict(setting), ("road",), (), {}, [], []) for setting in settings(name)]
     sides = [
         {**_plain_points(side), **claim.only}
         for claim in claims(REPOSITORY / "data" / "papers")
