@@ -1,5 +1,6 @@
 """One master, three versions; in every notebook stubs are unwritten, solutions pass, and both say what the data say."""
 
+import ast
 import json
 import re
 
@@ -88,6 +89,18 @@ def test_every_exercise_stands_in_its_notebook(path):
     assert len(set(stands)) == len(stands)
     for solution in tagged(read(path), "solution"):
         assert solution["metadata"].get("jupyter") == {"source_hidden": True}, "folded, by `make notebooks`"
+
+
+@pytest.mark.parametrize("path", MASTERS, ids=lambda path: path.stem)
+def test_what_a_learner_writes_takes_no_name_that_other_cells_use(path):
+    """Going back to an earlier cell gives the answer it gave before."""
+    cells = [c for c in read(path)["cells"] if c["cell_type"] == "code"]
+    asking = [c for c in cells if {"stub", "solution"} & {*c["metadata"].get("tags", [])}]
+    written = {node.name for c in asking for node in ast.parse(source(c)).body if isinstance(node, ast.FunctionDef)}
+    trees = [ast.parse(source(c)) for c in cells if c not in asking]
+    used = {node.id for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Name)}
+    assert written
+    assert not written & used
 
 
 @pytest.mark.parametrize("path", MASTERS, ids=lambda path: path.stem)

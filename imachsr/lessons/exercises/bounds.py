@@ -21,7 +21,7 @@ def sum_noise(weights: list[float], noise: list[float]) -> float:
     return sum(w * sigma for w, sigma in zip(weights, noise, strict=True)) ** 2
 
 
-def corrected_bound(delta: float, eta: float, steps: int, smoothness: float, gradient: float, noise: float) -> float:
+def bound_of(delta: float, eta: float, steps: int, smoothness: float, gradient: float, noise: float) -> float:
     """Bound on mean E|grad|^2 of T steps eta / sqrt(T); constants L_S, gradient and noise (not squared) of the sum."""
     root = math.sqrt(steps)
     return delta / (eta * root) + smoothness * eta / (2 * root) * (gradient**2 + noise**2)
@@ -80,7 +80,7 @@ EXERCISES = (
         id="05.bound",
         task="The corrected bound: Delta / (eta sqrt T) + L_S eta / (2 sqrt T) (G^2 + sigma^2), with G and sigma those "
         "of the whole sum.",
-        solution=corrected_bound,
+        solution=bound_of,
         instance=_constants,
         wrong={
             "kept the printed factors 2 and 1: half of each is enough": lambda d, e, T, L, G, s: _bound(

@@ -21,7 +21,7 @@ def joint(q: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
     return q[:, labelled] @ hot / labelled.sum()
 
 
-def information(P: torch.Tensor) -> torch.Tensor:
+def information_of(P: torch.Tensor) -> torch.Tensor:
     """I = sum_kj P[k, j] log(P[k, j] / (P[k] P[j])) in nats; P (K, K) without zeros."""
     product = P.sum(1, keepdim=True) * P.sum(0, keepdim=True)
     return (P * (P / product).log()).sum()
@@ -33,7 +33,7 @@ def negative_entropy(features: torch.Tensor) -> torch.Tensor:
     return (log_p.exp() * log_p).sum(1).mean()
 
 
-def cross_entropy(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+def cross_entropy_of(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
     """Mean of -log q[y_p](p) over labelled pixels; logits (B, K, H, W), targets (B, H, W) with 255 for void."""
     log_q = logits.log_softmax(1)
     labelled = targets != 255
@@ -111,16 +111,16 @@ EXERCISES = (
     Exercise(
         id="03.information",
         task="Write eq. 2: from the joint P (K, K), the mutual information of rows and columns, in nats.",
-        solution=information,
+        solution=information_of,
         instance=_table,
         wrong={
-            "returned minus the information: that is the loss, not I": lambda P: -information(P),
+            "returned minus the information: that is the loss, not I": lambda P: -information_of(P),
             "forgot the margins: this is minus the joint entropy": lambda P: (P * P.log()).sum(),
-            "logarithm to the base 2: these are bits, not nats": lambda P: information(P) / math.log(2),
+            "logarithm to the base 2: these are bits, not nats": lambda P: information_of(P) / math.log(2),
             "summed over the diagonal only: any dependence is information, not only agreement": lambda P: (
                 (P * (P / (P.sum(1, keepdim=True) * P.sum(0))).log()).diagonal().sum()
             ),
-            "averaged over the cells of the table instead of summing": lambda P: information(P) / P.numel(),
+            "averaged over the cells of the table instead of summing": lambda P: information_of(P) / P.numel(),
             "left out the factor P before the logarithm": lambda P: (
                 (P / (P.sum(1, keepdim=True) * P.sum(0))).log().sum()
             ),
@@ -177,7 +177,7 @@ EXERCISES = (
         task="Write the cross-entropy of logits (B, K, H, W) against labels (B, H, W): the mean over the "
         "labelled pixels "
         "of the whole batch, 255 being void.",
-        solution=cross_entropy,
+        solution=cross_entropy_of,
         instance=_images,
         wrong={
             "averaged over all pixels, void ones included": lambda z, y: _ce(z, y, "sum") / y.numel(),

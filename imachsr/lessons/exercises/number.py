@@ -20,7 +20,7 @@ def chance_of_arch(settings: int) -> float:
     return (2 ** (settings - 1) - 2) / math.factorial(settings)
 
 
-def arch(scores: np.ndarray) -> list[float]:
+def arch_chance(scores: np.ndarray) -> list[float]:
     """Mean and standard error, over seeds, of the middle minus the mean of both ends; scores (seeds, 3)."""
     heights = scores[:, 1] - (scores[:, 0] + scores[:, 2]) / 2
     return [float(heights.mean()), float(heights.std(ddof=1) / len(heights) ** 0.5)]
@@ -94,7 +94,7 @@ EXERCISES = (
         task="'A moderate number is best' in one number: the score with three points minus the mean of the scores with "
         "one and with five, seed by seed. Return its mean over the seeds and the standard error of that mean. Columns "
         "of `scores` are one, three and five points.",
-        solution=arch,
+        solution=arch_chance,
         instance=_scores,
         wrong={
             "took off both ends instead of their mean": lambda s: _of(s[:, 1] - s[:, 0] - s[:, 2]),

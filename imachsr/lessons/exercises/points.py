@@ -16,7 +16,7 @@ def log_count(bases: int) -> int:
     return max(1, round(math.log2(bases)))
 
 
-def row(bases: int, count: int, distance: int, near: str) -> list[int]:
+def row_of(bases: int, count: int, distance: int, near: str) -> list[int]:
     """Places, from 0, of `count` points `distance` bases apart, near "input", "center" or "output"."""
     spare = bases - ((count - 1) * distance + 1)
     start = {"input": 0, "center": spare // 2, "output": spare}[near]
@@ -84,11 +84,11 @@ EXERCISES = (
         task="Bases are numbered 0, 1, ... by depth. Return the places of `count` points, each `distance` bases after "
         "the last: the first such row near the input, the last near the output, the middle one (rounded down) near "
         "the center.",
-        solution=row,
+        solution=row_of,
         instance=_row,
         wrong={
             "left `distance` bases between two points: a distance of 1 is the very next base": lambda n, c, d, near: (
-                row(n + (c - 1), c, d + 1, near)
+                row_of(n + (c - 1), c, d + 1, near)
                 if near == "input"
                 else [
                     {"center": (n - (c - 1) * (d + 1) - 1) // 2, "output": n - (c - 1) * (d + 1) - 1}[near]
@@ -97,12 +97,12 @@ EXERCISES = (
                 ]
             ),
             "began at the input whatever `near` says": _at(lambda n, c, d, near: 0),
-            "ignored the distance: took neighbours": lambda n, c, d, near: row(n, c, 1, near),
+            "ignored the distance: took neighbours": lambda n, c, d, near: row_of(n, c, 1, near),
             "one base past the end near the output": _at(
-                lambda n, c, d, near: row(n, c, d, near)[0] + (near == "output")
+                lambda n, c, d, near: row_of(n, c, d, near)[0] + (near == "output")
             ),
             "centered the first point instead of the whole row": _at(
-                lambda n, c, d, near: n // 2 if near == "center" else row(n, c, d, near)[0]
+                lambda n, c, d, near: n // 2 if near == "center" else row_of(n, c, d, near)[0]
             ),
         },
         properties={

@@ -8,13 +8,13 @@ from ..exercise import Exercise
 from .random import rng
 
 
-def place(bases: int, points: int, near: str) -> list[int]:
+def rows_at(bases: int, points: int, near: str) -> list[int]:
     """Numbers of the bases, from 0, of M neighbouring points near the "input", the "center" or the "output"."""
     first = {"input": 0, "center": (bases - points) // 2, "output": bases - points}[near]
     return list(range(first, first + points))
 
 
-def reached(parameters: list[int], block: int) -> float:
+def share_reached(parameters: list[int], block: int) -> float:
     """Share of a network's parameters that a loss after block `block`, from 0, can move; counts in order of depth."""
     return sum(parameters[: block + 1]) / sum(parameters)
 
@@ -60,7 +60,7 @@ EXERCISES = (
         task="Table 4 has M neighbouring points near the input, the center or the output. For a network of N bases, "
         "return the numbers, from 0, of those they stand on, in order of depth; at the center, with as many bases "
         "before them as behind, or one fewer.",
-        solution=place,
+        solution=rows_at,
         instance=_places,
         wrong={
             "near the output began at the last base, and ran out of the network": lambda N, M, near: _begun(
@@ -73,8 +73,8 @@ EXERCISES = (
                 N, M, near, (N - 1) // 2, N - M
             ),
             "at the center rounded towards the output": lambda N, M, near: _begun(N, M, near, (N - M + 1) // 2, N - M),
-            "counted bases from 1": lambda N, M, near: [i + 1 for i in place(N, M, near)],
-            "listed the row near the output backwards": lambda N, M, near: place(N, M, near)[
+            "counted bases from 1": lambda N, M, near: [i + 1 for i in rows_at(N, M, near)],
+            "listed the row near the output backwards": lambda N, M, near: rows_at(N, M, near)[
                 :: -1 if near == "output" else 1
             ],
         },
@@ -84,7 +84,7 @@ EXERCISES = (
         id="11.reach",
         task="A point's loss moves the parameters before it and no others. Given how many each block has, in order of "
         "depth, return the share of all parameters that a loss after block number `block`, counted from 0, can move.",
-        solution=reached,
+        solution=share_reached,
         instance=_blocks,
         wrong={
             "stopped before the point's own block": lambda n, b: sum(n[:b]) / sum(n),

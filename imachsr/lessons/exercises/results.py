@@ -8,7 +8,7 @@ from ..exercise import Exercise
 from .random import rng
 
 
-def gain(off: float, on: float) -> list[float]:
+def gains(off: float, on: float) -> list[float]:
     """The gain from `off` to `on`, both in per cent: in percentage points, and in per cent of `off`."""
     return [on - off, 100 * (on - off) / off]
 
@@ -63,7 +63,7 @@ EXERCISES = (
         task="A cell of Table 2 has a mean IoU with the scheme off and on, in per cent. Return two numbers: the "
         "gain in "
         "percentage points, and the relative gain in per cent of the value without.",
-        solution=gain,
+        solution=gains,
         instance=_cells,
         wrong={
             "relative to the value with the scheme on": lambda off, on: [on - off, 100 * (on - off) / on],
