@@ -130,9 +130,9 @@ class Opened:
     def tab_to(self, label, most=40):
         """Presses Tab until the control of that name has the focus."""
         for _ in range(most):
-            self.page.keyboard.press("Tab")
             if self.page.evaluate("() => reader.label(document.activeElement)") == label:
                 return
+            self.page.keyboard.press("Tab")
         raise AssertionError(f"{label!r} is not reached by {most} times Tab")
 
     def choose(self, label, keys):
