@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 def sheet(judgements: Sequence[Judgement]) -> pd.DataFrame:
     """One row per claim and comparison; differences in points, intervals at 95 %.
 
-    Columns: where, says, reported, measured, seeds, over seeds, over frames, p (Holm), visible, verdict, why.
+    Columns: id, where, says, compared, on, reported, measured, seeds, over seeds, over frames, p (Holm), visible,
+    verdict, why.
     """
     import pandas as pd
 
@@ -40,6 +41,7 @@ def _row(judgement: Judgement, contrast: Contrast | None) -> dict[str, str]:
         "where": f"{claim.paper} {claim.where}",
         "says": claim.says,
         "compared": "",
+        "on": "",
         "reported": "",
         "measured": "",
         "seeds": "",
@@ -58,7 +60,7 @@ def _row(judgement: Judgement, contrast: Contrast | None) -> dict[str, str]:
     if contrast.found is None:
         return row
     found = contrast.found
-    row["compared"] += f" ({contrast.footing})"
+    row["on"] = contrast.footing
     row["measured"] = f"{found.mean:+.2f}"
     row["seeds"] = str(len(found.differences))
     if len(found.differences) > 1:

@@ -38,7 +38,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"imachsr {given.verb}: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print(f"\nimachsr {given.verb}: stopped; nothing half-done was filed", file=sys.stderr)
+        print(
+            f"\nimachsr {given.verb}: stopped; nothing half-done was filed; the same command goes on", file=sys.stderr
+        )
         return 130
     finally:
         warnings.formatwarning = plain

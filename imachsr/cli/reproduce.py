@@ -24,6 +24,7 @@ Under SLURM dask-jobqueue starts both; its SLURMCluster has the address as sched
 
 def add(verbs: argparse._SubParsersAction) -> None:
     from ..experiment import TIERS
+    from ..reproduce.studies import STUDIES
 
     parser = verb_parser(
         verbs,
@@ -32,8 +33,9 @@ def add(verbs: argparse._SubParsersAction) -> None:
         "table2 fig3 --tier lab --data camvid --root data/camvid --seeds 5 --jobs 2\n" + ELSEWHERE,
     )
     parser.add_argument(
-        "chosen", nargs="*", metavar="STUDY", help="table2, fig3, ..., or notebook numbers (default: all)"
-    )
+        "chosen", nargs="*", metavar="STUDY",
+        help=f"{', '.join(STUDIES)}, or numbers of notebooks (default: all notebooks)",
+    )  # fmt: skip
     parser.add_argument("--tier", default="smoke", choices=[*TIERS], help="(default: %(default)s)")
     parser.add_argument("--data", default="streets", help="(default: %(default)s)")
     parser.add_argument("--root", help="folder of the data, for all but streets")
@@ -47,13 +49,9 @@ def add(verbs: argparse._SubParsersAction) -> None:
     parser.add_argument("--epochs", type=int, help="of the runs, not the tier's; then no notebook runs")
     parser.add_argument("--dry-run", action="store_true", help="only say what would run and how long it should take")
     parser.add_argument(
-        "-p",
-        "--parameter",
-        action="append",
-        default=[],
-        metavar="NAME=VALUE",
-        help="another parameter of the notebooks",
-    )
+        "-p", "--parameter", action="append", default=[], metavar="NAME=VALUE",
+        help="another parameter of the notebooks, see their second cells",
+    )  # fmt: skip
     parser.add_argument("--out", default="figures", type=Path, help="where everything goes (default: %(default)s)")
     parser.add_argument("--store", action="store_true", help="keep the outputs in the notebooks of the checkout")
     parser.set_defaults(action=_reproduce)

@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 
 from .fusing import rebuilt
-from .ledger import Result
+from .ledger import the_one
 from .study import Places
 
 CLOSE = 1e-4  # of the largest logit: what another order of summing may change
@@ -29,13 +29,7 @@ def export(key: str, ledger: Path, out: Path) -> list[str]:
         ValueError: no such run, or its weights were not kept.
         RuntimeError: the program gives other outputs than the network.
     """
-    matches = sorted(Path(ledger).glob(f"{key}*.json"))
-    if len(matches) != 1:
-        raise ValueError(
-            f"got key {key!r}, which {len(matches)} results in {ledger} begin with; it must name exactly one; "
-            "see `imachsr results` for the keys"
-        )
-    result = Result.read(matches[0])
+    result = the_one(key, Path(ledger))
     kept = Places(Path(ledger), result.key).weights
     if not kept.is_file():
         raise ValueError(

@@ -146,6 +146,21 @@ def results(*folders: str | Path) -> list[Result]:
     return list(found.values())
 
 
+def the_one(key: str, ledger: Path) -> Result:
+    """The Result whose key begins so.
+
+    Raises:
+        ValueError: none does, or several do, or its file is damaged.
+    """
+    matches = [path for path in _filed(ledger) if path.name.startswith(key)]
+    if len(matches) != 1:
+        raise ValueError(
+            f"got key {key!r}, which {len(matches)} results in {ledger} begin with; it must name exactly one; "
+            "see `imachsr results` for the keys"
+        )
+    return Result.read(matches[0])
+
+
 def _filed(folder: Path) -> list[Path]:
     """The files of results in a folder."""
     try:
@@ -193,13 +208,7 @@ def publish(keys: list[str], *, ledger: str | Path | None = None, published: str
         raise ValueError("got no keys; publishing copies chosen results; name them, see `imachsr results`")
     paths = []
     for key in keys:
-        matches = sorted(ledger.glob(f"{key}*.json"))
-        if len(matches) != 1:
-            raise ValueError(
-                f"got key {key!r}, which {len(matches)} results in {ledger} begin with; it must name exactly one; "
-                "see `imachsr results` for the keys"
-            )
-        result = Result.read(matches[0])
+        result = the_one(key, ledger)
         paths.append(result.write(published / TUNING if result.setting("split") == "tune" else published))
     return paths
 

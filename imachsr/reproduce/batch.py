@@ -32,13 +32,15 @@ class Plan:
     Args:
         filed: settings the ledger has a Result of.
         missing: settings to run, each once.
-        seconds: to expect for the missing, one after another, from the speed of filed runs of the same network; nan
-            where a network was never run.
+        seconds: to expect for the missing on all cores, from the speed of runs of the same network: those filed here
+            or, where there are none, the published ones.
+        untimed: networks of which there are neither; `seconds` is without their runs.
     """
 
     filed: tuple[Settings, ...]
     missing: tuple[Settings, ...]
     seconds: float
+    untimed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -51,14 +53,17 @@ class Outcome:
 
 
 def plan(settings: Sequence[Settings], *, ledger: str | Path | None = None) -> Plan:
-    """Sort settings into what is filed and what is missing; one named twice is run once."""
+    """Sort settings into what is filed and what is missing, in their order; one named twice is run once."""
     ledger = Path(ledger or ledger_folder())
-    distinct = {key_of(setting): setting for setting in reversed(settings)}
-    named = list(reversed(distinct.items()))
-    filed = [setting for key, setting in named if (ledger / f"{key}.json").is_file()]
-    missing = [setting for key, setting in named if not (ledger / f"{key}.json").is_file()]
-    speeds = _speeds(results(ledger, published_folder()))
-    return Plan(tuple(filed), tuple(missing), sum(_work(s) * speeds.get(s.model, float("nan")) for s in missing))
+    distinct: dict[str, Settings] = {}
+    for setting in settings:
+        distinct.setdefault(key_of(setting), setting)
+    filed = [setting for key, setting in distinct.items() if (ledger / f"{key}.json").is_file()]
+    missing = [setting for key, setting in distinct.items() if not (ledger / f"{key}.json").is_file()]
+    speeds = {**_speeds(results(published_folder())), **_speeds(results(ledger))}
+    seconds = sum(_work(setting) * speeds.get(setting.model, 0.0) for setting in missing)
+    untimed = dict.fromkeys(setting.model for setting in missing if setting.model not in speeds)
+    return Plan(tuple(filed), tuple(missing), seconds, tuple(untimed))
 
 
 def run_all(
@@ -181,12 +186,13 @@ def _work(settings: Settings) -> float:
 
 
 def _speeds(filed: Sequence[Result]) -> dict[str, float]:
-    """Network -> seconds per unit of work, the median over filed runs."""
+    """Network -> seconds per unit of work on all cores, the median over filed runs; those side by side share cores."""
     seconds: dict[str, list[float]] = {}
     for result in filed:
         height, width = result.settings["size"] or (1024, 2048)
         work = result.settings["epochs"] * result.provenance["images"]["train"] * height * width
-        seconds.setdefault(result.settings["model"], []).append(result.provenance["seconds"] / work)
+        share = min(1.0, result.provenance["threads"] / (os.cpu_count() or 1))
+        seconds.setdefault(result.settings["model"], []).append(result.provenance["seconds"] * share / work)
     return {model: median(values) for model, values in seconds.items()}
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from .. import datasets
 from ..experiment import Settings, comparison, results
+from ..experiment.tables import said_once
 from ..training.progress import clock
 from .batch import Plan, plan, run_all, words
 from .execution import checked, execute, notebooks, parameters, store
@@ -74,8 +75,13 @@ def reproduce(
     root = str(Path(root).absolute()) if root else None
     for part in ("train", "test"):  # missing or damaged data is refused here, not in a notebook
         datasets.verify(datasets.create(data, part=part, root=root))
-    every = {"tier": tier, "data": data, "root": root or "", "folder": str(out), "seeds": seeds, **(given or {})}
-    asked = {path: _declared(path, every) for path in paths}
+    own = {"tier": tier, "data": data, "root": root or "", "folder": str(out), "seeds": seeds}
+    if taken := sorted({*own} & {*(given or {})}):
+        raise ValueError(
+            f"got parameter {taken[0]!r}, which the runs go by too; runs and notebooks must agree; "
+            f"use the option --{taken[0].replace('folder', 'out')}"
+        )
+    asked = {path: _declared(path, {**own, **(given or {})}) for path in paths}
     unknown = set(given or {}) - {name for names in asked.values() for name in names}
     if unknown:
         raise ValueError(
@@ -84,7 +90,7 @@ def reproduce(
         )
     settings = [setting for study in studies for setting in study.settings(tier, data, root, seeds)]
     due = plan([replace(setting, tier="custom", **changes) for setting in settings] if changes else settings)
-    _say_plan(due, jobs)
+    _say_plan(due)
     if dry_run:
         return 0
     one = jobs == seeds == 1 and not (scheduler or launch or given)  # else its time says little to a reader
@@ -126,10 +132,10 @@ def _settings_shown(path: Path, tier: str, data: str, root: str | None) -> list[
     return [setting for study in shown for setting in study.settings(tier, data, root, 1)]
 
 
-def _say_plan(due: Plan, jobs: int) -> None:
-    seconds = due.seconds / jobs
-    expected = "" if not due.missing else f", {clock(seconds)} expected" if seconds == seconds else ", time unknown"
-    print(f"{len(due.filed)} runs filed, {len(due.missing)} to run{expected}", file=sys.stderr)
+def _say_plan(due: Plan) -> None:
+    expected = f", {clock(due.seconds)} expected on this machine" if due.seconds else ""
+    unknown = f", time unknown of {', '.join(due.untimed)} (never run)" if due.untimed else ""
+    print(f"{len(due.filed)} runs filed, {len(due.missing)} to run{expected}{unknown}", file=sys.stderr)
     for state, settings in (("filed ", due.filed), ("to run", due.missing)):
         for setting in settings:
             print(f"  {state}  {words(setting)}", file=sys.stderr)
@@ -159,6 +165,7 @@ def _execute_all(
 
 def _say_where(out: Path, report: Path, tier: str, data: str) -> None:
     ran = [result for result in results() if (result.settings["tier"], result.settings["data"]) == (tier, data)]
-    print(f"\nConventional training against the schemes, tier {tier}, data {data}, per cent, protocol dataset:\n")
-    print(comparison(ran).to_string(index=False, float_format="{:.2f}".format))
+    words, table = said_once(comparison(ran))
+    print(f"\nMeans over seeds, per cent, protocol dataset; {words or f'tier {tier}, data {data}'}:\n")
+    print(table.to_string(index=False, float_format="{:.2f}".format) if len(table) else "no run of these is filed")
     print(f"\nexecuted notebooks  {out / 'executed'}\nfigures             {out}\nreport              {report}")

@@ -9,10 +9,11 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..claims import UNTESTED, VERDICTS, claims, judge, papers_folder, sheet
+from ..claims import claims, judge, papers_folder
 from ..claims.weights import supported
 from ..experiment import Result, comparison, home, provenance, published_folder, results, write_atomically
 from ..experiment.tables import said_once
+from .verdicts import chapter
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -88,16 +89,10 @@ def _frame(table: pd.DataFrame) -> str:
 
 
 def _claims() -> str:
-    """Verdicts on the papers' claims, from published results: counted, and those that could be judged in full."""
+    """Verdicts on the papers' claims, from published results."""
     if not papers_folder().is_dir():
         return f"<p>The papers' numbers are not here: no {html.escape(papers_folder().name)} beside the results.</p>"
-    judged = judge(claims(), results(published_folder()))
-    counts = [(verdict, str(count)) for verdict in VERDICTS if (count := sum(j.verdict == verdict for j in judged))]
-    rows = sheet([j for j in judged if j.verdict != UNTESTED])
-    if rows.empty:
-        return _table(counts)
-    shown = ["where", "says", "compared", "reported", "measured", "seeds", "over seeds", "verdict", "why"]
-    return _table(counts) + f'<div class="claims">{_frame(rows[shown])}</div>'
+    return chapter(judge(claims(), results(published_folder())))
 
 
 def _choices() -> str:
@@ -120,13 +115,21 @@ PAGE = """<!doctype html>
 body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 70rem; margin: 2rem auto; padding: 0 1rem; }}
 figure {{ margin: 2rem 0; }} img {{ max-width: 100%; background: white; }} figcaption {{ opacity: .85; }}
 .scroll {{ overflow-x: auto; }} table {{ border-collapse: collapse; font-variant-numeric: tabular-nums; }}
-h3 {{ margin-top: 3rem; }} .claims td:last-child {{ min-width: 18rem; }} .claims {{ font-size: .85rem; }}
+h3 {{ margin-top: 3rem; }} h2 + h3 {{ margin-top: 1rem; }} details {{ margin: 2rem 0; }} .rows {{ font-size: .9rem; }}
 th {{ max-width: 28rem; }}
 th, td {{ padding: .25rem .7rem; text-align: left; vertical-align: top; border-bottom: 1px solid #8884; }}
+@media (max-width: 48rem) {{
+  figure {{ overflow-x: auto; }} img {{ max-width: 48rem; }}
+  th, td {{ padding: .25rem .3rem; }} .scroll {{ font-size: .75rem; }} .rows thead, .rows td:empty {{ display: none; }}
+  .rows tr {{ display: block; padding: .5rem 0; border-bottom: 1px solid #8884; }}
+  .rows td {{ display: grid; grid-template-columns: 5rem 1fr; padding: 0; border: 0; }}
+  .rows td::before {{ content: attr(data-name); opacity: .75; }}
+}}
 </style></head><body>
 <h1>Supervision inside the network: {tier} tier on {data}</h1>
-<p>Every number below was measured by the runs named in the table. A smoke or lesson number says that the code works;
-it says nothing about the papers. Differences between single seeds are not findings.</p>
+<p>Every number is read from results: the comparison from runs of this tier on this data, the claims from published
+ones. A smoke or lesson number says that the code works; it says nothing about the papers. Differences between single
+seeds are not findings.</p>
 {failed}
 <h2>Comparison</h2>
 <p>Mean over seeds in per cent; protocol: dataset (one confusion matrix over all test images).</p>

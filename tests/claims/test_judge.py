@@ -192,7 +192,7 @@ def test_the_sheet_shows_what_was_judged():
     assert row["measured"] == "+2.04"
     assert row["seeds"] == "5"
     assert row["verdict"] == "reproduced"
-    assert "camvid standard 180x240, deeplabv3plus_resnet18, 20 epochs" in row["compared"]
+    assert row["on"] == "camvid standard 180x240, deeplabv3plus_resnet18, 20 epochs"
     assert "| reproduced |" in sheet_markdown(judge([CLAIM], runs(CLEAR)))
     whole = sheet(judge(claims(PAPERS), []))
     assert len(whole) >= 100

@@ -39,9 +39,35 @@ def test_a_run_is_told_by_what_is_unusual_in_it():
     assert "imachsr M=3, streets 180x240, near input, alpha 1.6, lambda 0, test_flip True, 20 epochs" in words(unusual)
 
 
-def test_the_time_of_a_network_never_run_is_unknown(tmp_path, monkeypatch):
-    monkeypatch.setattr("imachsr.reproduce.batch.published_folder", lambda: tmp_path)
-    assert plan([TINY], ledger=tmp_path).seconds != plan([TINY], ledger=tmp_path).seconds, "nan"
+def test_runs_keep_their_order():
+    settings = STUDIES["table2"].settings("lab", "streets", None, 2)
+    due = plan([*settings, *STUDIES["table3"].settings("lab", "streets", None, 2)])
+    assert [*due.filed, *due.missing] == settings, "what table3 shares with table2 is run where table2 has it"
+
+
+def test_time_is_told_of_networks_that_were_run_here_before_published_ones(tmp_path, monkeypatch):
+    here, published = tmp_path / "here", tmp_path / "published"
+    monkeypatch.setattr("imachsr.reproduce.batch.published_folder", lambda: published)
+    due = plan([TINY, replace(TINY, model="topformer_tiny")], ledger=here)
+    assert (due.seconds, due.untimed) == (0, ("deeplabv3plus_resnet18", "topformer_tiny"))
+    result = imachsr.run(TINY, ledger=here)
+
+    def file(folder, seed, seconds, threads):
+        told = {**result.provenance, "seconds": seconds, "threads": threads}
+        replace(result, key=f"{seed:016x}", provenance=told).write(folder)
+
+    def expected():
+        return plan([replace(TINY, seed=7)], ledger=here).seconds
+
+    cores = os.cpu_count()
+    (here / f"{result.key}.json").unlink()
+    file(published, 1, 100.0, cores)
+    assert expected() == pytest.approx(100)
+    file(here, 2, 6.0, cores)
+    assert expected() == pytest.approx(6)
+    file(here, 2, 6.0, cores / 2)
+    assert expected() == pytest.approx(3), "it had left half of the cores to another"
+    assert plan([TINY, replace(TINY, model="topformer_tiny")], ledger=here).untimed == ("topformer_tiny",)
 
 
 def test_runs_go_side_by_side_and_a_failure_stops_nobody(tmp_path, capsys):
@@ -157,6 +183,8 @@ def test_names_nobody_knows_are_refused_before_anything_runs():
         everything.reproduce(["table9"], dry_run=True)
     with pytest.raises(ValueError, match=r"got parameter 'colour', which none of \['08_main_results'\] declares"):
         everything.reproduce(["table2"], given={"colour": 1}, dry_run=True)
+    with pytest.raises(ValueError, match=r"got parameter 'tier', which the runs go by too; .* use the option --tier"):
+        everything.reproduce(["table2"], given={"tier": "lab"}, dry_run=True)
     with pytest.raises(ValueError, match="got seeds=0"):
         everything.reproduce(["table2"], seeds=0)
     with pytest.raises(ValueError, match="got jobs=0"):

@@ -167,4 +167,7 @@ def test_report_of_a_checkout_has_chapters_claims_and_choices(tmp_path):
     assert "<h3>03 " in page
     assert "contradicted by the paper&#x27;s own numbers" in page
     assert "The estimator of mutual information" in page
+    assert "claims not testable here: what they would take</summary>" in page, "folded"
+    widest = max(row.count("<td") for row in page.split("<tr>") if "data-name" in row)
+    assert widest <= 6, "a claim fits the page"
     assert not re.search(r'(?:src|href)="(?:https?:)?//', page), "opens offline"
