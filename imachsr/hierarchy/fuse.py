@@ -5,6 +5,7 @@ Axes: B images, K classes, S clusters of them at a point, C channels, M points.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -72,9 +73,9 @@ def fuse(
         The network, its convolution replaced by a `FusedHead`.
 
     Raises:
-        ValueError: logits that do not come from a single convolution, or counts that do not match.
+        ValueError: logits that do not come from a single convolution alone, or counts that do not match.
     """
-    path, head = _last_convolution(network, images)
+    path, head = _logits_convolution(network, images)
     if len(clusters) != len(points) or not points:
         raise ValueError(
             f"got clusters for {len(clusters)} points and {len(points)} points; each point needs its own; "
@@ -155,32 +156,27 @@ def operations(network: nn.Module, *images: Tensor) -> int:
     return int(counter.get_total_flops())
 
 
-@torch.no_grad()
-def _last_convolution(network: nn.Module, images: Sequence[Tensor]) -> tuple[str, nn.Conv2d]:
-    """The module with parameters that ran last, if it is the convolution that made the logits."""
+def _logits_convolution(network: nn.Module, images: Sequence[Tensor]) -> tuple[str, nn.Conv2d]:
+    """The convolution that makes the logits: cut there, nothing that learns and no pixel reaches them any more."""
+    probe = copy.deepcopy(network).eval().requires_grad_()
+    inputs = [image.detach().clone().requires_grad_() for image in images]
+    found = {name: module for name, module in probe.named_modules() if name and isinstance(module, nn.Conv2d)}
     ran: list[str] = []
-    handles = [
+    for name, module in found.items():
         module.register_forward_hook(lambda *_, name=name: ran.append(name))
-        for name, module in network.named_modules()
-        if name and any(True for _ in module.parameters(recurse=False))
-    ]
-    was_training = network.training
-    network.eval()
-    try:
-        logits = logits_of(network(*images))
-    finally:
-        network.train(was_training)
-        for handle in handles:
+    with torch.enable_grad():
+        classes = logits_of(probe(*inputs)).shape[1]
+        once = [name for name in reversed(ran) if ran.count(name) == 1]
+        able = [name for name in once if found[name].out_channels == classes and found[name].groups == 1]
+        for name in able:
+            handle = found[name].register_forward_hook(lambda *words: words[-1].detach())
+            if not logits_of(probe(*inputs)).requires_grad:
+                return name, network.get_submodule(name)  # type: ignore[return-value]
             handle.remove()
-    last: Any = network.get_submodule(ran[-1]) if ran else network
-    whole = isinstance(last, nn.Conv2d) and last.groups == 1 and last.out_channels == logits.shape[1]
-    if not whole or ran.count(ran[-1]) != 1:
-        raise ValueError(
-            f"got a network whose last layer with weights is {type(last).__name__} {ran[-1] if ran else ''!r}; fusing "
-            f"needs one convolution, run once, that makes the {logits.shape[1]} logits; use scheme 'hs3' instead, or "
-            "end the network in a convolution"
-        )
-    return ran[-1], last
+    raise ValueError(
+        f"got a network whose {classes} logits no convolution makes alone, looked at {able}; fusing needs one, run "
+        "once, with nothing learned after or beside it; use scheme 'hs3' instead, or end the network in a convolution"
+    )
 
 
 def _widened(head: nn.Conv2d, extra: int) -> nn.Conv2d:

@@ -10,6 +10,7 @@ from torch import nn
 
 import imachsr
 from imachsr.hierarchy import FusedHead, fuse, lighter, operations
+from imachsr.hierarchy.fuse import _logits_convolution
 
 CLASSES, CLUSTERS = 4, [[0, 0, 1, 1], [0, 1, 2, 2]]
 
@@ -144,11 +145,77 @@ def test_lighter_meets_the_budget_with_the_most_channels():
         lighter(build, images, flops=10)
 
 
+class Auxiliary(Small):
+    """Its own second prediction comes last, as SA-Gate's does."""
+
+    def __init__(self):
+        super().__init__()
+        self.auxiliary = nn.Conv2d(8, CLASSES, 1)
+
+    def forward(self, images):
+        return {**super().forward(images), "aux": self.auxiliary(self.fine(images).relu())}
+
+
+class TwoHeads(Auxiliary):
+    """The logits are a sum: the last convolution makes half of them."""
+
+    def forward(self, images):
+        both = super().forward(images)
+        return both["out"] + F.interpolate(both["aux"], both["out"].shape[-2:])
+
+
+class PastTheHead(Small):
+    """The pixels reach the logits once more."""
+
+    def forward(self, images):
+        return super().forward(images)["out"] + images.mean()
+
+
+class Scaled(Small):
+    """Something is learned after the head."""
+
+    def __init__(self):
+        super().__init__()
+        self.scale = nn.Parameter(torch.ones(()))
+
+    def forward(self, images):
+        return super().forward(images)["out"] * self.scale
+
+
+def fused_kind(kind, *, device="cpu", frozen=False):
+    torch.manual_seed(0)
+    network, images = kind(), batch()[0]
+    points = imachsr.choose_points(imachsr.find_points(network, images), 1, names=["coarse"])
+    network = network.requires_grad_(not frozen).to(device)
+    return network, fuse(network, points, CLUSTERS[:1], images.to(device))
+
+
+@pytest.mark.parametrize("device", ["cpu", "meta"])
+def test_the_head_of_the_logits_is_fused_not_an_auxiliary_one(device):
+    network, _ = fused_kind(Auxiliary, device=device)
+    assert isinstance(network.classify[2], FusedHead)
+    assert isinstance(network.auxiliary, nn.Conv2d)
+
+
+def test_of_the_papers_rgbd_network_too():
+    with torch.device("meta"):
+        network = imachsr.models.create("sagate_resnet101", CLASSES)
+    name, _ = _logits_convolution(network, [torch.zeros(2, 3, 64, 64, device="meta")] * 2)
+    assert name == "head.classify", "not the auxiliary head, which runs after it"
+
+
+@pytest.mark.parametrize("kind", [TwoHeads, PastTheHead, Scaled])
+@pytest.mark.parametrize("where", [{}, {"device": "meta"}, {"frozen": True}])
+def test_logits_that_no_convolution_makes_alone_are_refused(kind, where):
+    with pytest.raises(ValueError, match=r"whose 4 logits no convolution makes alone, .* use scheme 'hs3' instead"):
+        fused_kind(kind, **where)
+
+
 def test_refusals():
     images, _ = batch()
     mean = nn.Sequential(nn.Conv2d(3, 8, 3, 2, 1), nn.Conv2d(8, CLASSES, 1), nn.BatchNorm2d(CLASSES))
     points = imachsr.find_points(mean, images)[:1]
-    with pytest.raises(ValueError, match=r"last layer with weights is BatchNorm2d '2'; .* use scheme 'hs3' instead"):
+    with pytest.raises(ValueError, match=r"no convolution makes alone, looked at \['1'\]; .* use scheme 'hs3' instead"):
         fuse(mean, points, CLUSTERS[:1], images)
     network = small()
     points = imachsr.choose_points(imachsr.find_points(network, images), 2)
