@@ -269,16 +269,18 @@ def _pair(problem: Ridges, generator: np.random.Generator) -> tuple[np.ndarray, 
 
 LINES = (
     Line(
-        "gradient of a sum", r"\nabla L_T=\sum_s w_s\nabla L_s",
+        "gradient of a sum", r"\nabla\mathcal L_T=\sum_s w_s\nabla\mathcal L_s",
         "Gradients of a weighted sum add up.", "iMacSR Eq. 7: the same", gradient_of_a_sum,
     ),
     Line(
-        "smoothness of a sum", r"\|\nabla L_T(x)-\nabla L_T(y)\|\le L_S\|x-y\|,\qquad L_S=\sum_s w_sL_s",
+        "smoothness of a sum",
+        r"\|\nabla\mathcal L_T(x)-\nabla\mathcal L_T(y)\|\le L_S\|x-y\|,\qquad L_S=\sum_s w_sL_s",
         "Smoothness constants of a weighted sum add up, too. The largest is not enough.",
         "L_max, the largest instead of the sum", smoothness_of_a_sum,
     ),
     Line(
-        "descent lemma", r"L_T(y)\le L_T(x)+\langle\nabla L_T(x),y-x\rangle+\tfrac{L_S}{2}\|y-x\|^2",
+        "descent lemma",
+        r"\mathcal L_T(y)\le \mathcal L_T(x)+\langle\nabla\mathcal L_T(x),y-x\rangle+\tfrac{L_S}{2}\|y-x\|^2",
         "So the total lies below a parabola of curvature L_S.",
         "iMacSR Eq. 8 for each component is right; summed in Eq. 9, L_S has become L_max", descent_lemma,
     ),
@@ -288,7 +290,7 @@ LINES = (
         "the left side is taken to be the sum of squares", square_of_a_sum,
     ),
     Line(
-        "size of the gradient", r"\|\nabla L_T\|^2\le\bigl(\sum_s w_sG_s\bigr)^2",
+        "size of the gradient", r"\|\nabla\mathcal L_T\|^2\le\bigl(\sum_s w_sG_s\bigr)^2",
         "Gradients of components that share parameters can all point the same way.",
         "G_T^2, the sum of squares", size_of_the_gradient,
     ),
@@ -298,26 +300,27 @@ LINES = (
         "squares.", "sigma_T^2, the sum of squares", size_of_the_noise,
     ),
     Line(
-        "square of the step", r"\mathbb{E}\|g\|^2=\|\nabla L_T\|^2+\mathbb{E}\|n\|^2",
+        "square of the step", r"\mathbb{E}\|g\|^2=\|\nabla\mathcal L_T\|^2+\mathbb{E}\|n\|^2",
         "Noise of mean zero adds its own square.", "used without being written", square_of_the_step,
     ),
     Line(
         "one step",
-        r"\mathbb{E}L_T(\theta_{t+1})\le L_T(\theta_t)-\eta_t\|\nabla L_T\|^2+\tfrac{\eta_t^2L_S}{2}"
-        r"\bigl(\|\nabla L_T\|^2+\mathbb{E}\|n\|^2\bigr)",
+        r"\mathbb{E}\mathcal L_T(\theta_{t+1})\le \mathcal L_T(\theta_t)-\eta_t\|\nabla\mathcal L_T\|^2"
+        r"+\tfrac{\eta_t^2L_S}{2}\bigl(\|\nabla\mathcal L_T\|^2+\mathbb{E}\|n\|^2\bigr)",
         "Put the step into the parabola and take the mean over minibatches.",
         "iMacSR Eq. 9: without the mean on the left, with L_max, and with sums of squares", one_step,
     ),
     Line(
         "telescope",
-        r"\sum_{t=1}^T\bigl(L_T(\theta_t)-L_T(\theta_{t+1})\bigr)=L_T(\theta_1)-L_T(\theta_{T+1})\le\Delta",
+        r"\sum_{t=1}^T\bigl(\mathcal L_T(\theta_t)-\mathcal L_T(\theta_{t+1})\bigr)"
+        r"=\mathcal L_T(\theta_1)-\mathcal L_T(\theta_{T+1})\le\Delta",
         "Sum over the steps: only the first and last loss remain. The run starts at theta_1, which Delta calls "
         "theta_0.", "iMacSR Eq. 10 and 11: the same", telescope,
     ),
     Line(
         "divide",
-        r"\frac1T\sum_t\mathbb{E}\|\nabla L_T(\theta_t)\|^2\le\frac{\Delta}{\eta\sqrt T}+\frac{L_S\,\eta}{2\sqrt T}"
-        r"\Bigl[\bigl(\sum_s w_sG_s\bigr)^2+\bigl(\sum_s w_s\sigma_s\bigr)^2\Bigr]",
+        r"\frac1T\sum_t\mathbb{E}\|\nabla\mathcal L_T(\theta_t)\|^2\le\frac{\Delta}{\eta\sqrt T}"
+        r"+\frac{L_S\,\eta}{2\sqrt T}\Bigl[\bigl(\sum_s w_sG_s\bigr)^2+\bigl(\sum_s w_s\sigma_s\bigr)^2\Bigr]",
         "With steps of eta / sqrt(T), divide by eta sqrt(T). This is the corrected bound.",
         "iMacSR Eq. 12: the same shape with the smaller constants", rearranged,
     ),
@@ -331,7 +334,7 @@ LINES = (
         "bound is true.", "not said", short_exact_steps,
     ),
     Line(
-        "variance of nothing", r"\mathbb{E}\|\nabla L_s(\theta)-\nabla L_s(\theta)\|^2=0",
+        "variance of nothing", r"\mathbb{E}\|\nabla\mathcal L_s(\theta)-\nabla\mathcal L_s(\theta)\|^2=0",
         "As printed in iMacHSR the variance assumption is empty. The minibatch is missing in one of the two.",
         "iMacHSR's third assumption; iMacSR prints the minibatch", variance_of_nothing,
     ),

@@ -45,8 +45,8 @@ def _bound(d: float, eta: float, T: int, L: float, square: float, *, first: floa
 EXERCISES = (
     Exercise(
         id="05.smoothness",
-        task="Each component L_s has a gradient that is L_s-Lipschitz. Give the constant that the weighted sum has, "
-        "whatever the components are, and that cannot be lowered.",
+        task="The gradient of component s is Lipschitz with constant L_s. Give the least constant that the weighted "
+        "sum has whatever the components are.",
         solution=sum_smoothness,
         instance=_pair,
         wrong={
