@@ -152,8 +152,25 @@ def _run(given: argparse.Namespace) -> int | None:
         return None  # of several processes the first one talks
     path = given.ledger / f"{result.key}.json"
     print(result.table(given.protocol))
-    if words := cost_in_words(result):
-        print(words)
+    for words in (_clusters(result), cost_in_words(result)):
+        if words:
+            print(words)
     answered = path.stat().st_mtime < started
     print(f"answered from {path}; --again runs it anew" if answered else f"filed as {path}")
     return None
+
+
+def _clusters(result: Any) -> str:
+    """Which classes each point of an HS3 run merges, and by what; nothing for other schemes."""
+    from ..figures.hierarchy import words_of
+
+    if (noted := result.provenance.get("hs3")) is None:
+        return ""
+    by = f"{noted['clustering']} clusters"
+    if "first_phase" in noted:
+        by += f" at {noted['theta']:g} degrees, from phase 1, {noted['first_phase']}"
+    each = zip(result.points, noted["clusters"], strict=True)
+    rows = [
+        f"  {point}: {max(ids) + 1} of {len(ids)}: {', '.join(words_of(ids, result.classes))}" for point, ids in each
+    ]
+    return "\n".join([by, *rows])

@@ -185,6 +185,10 @@ class Settings:
             raise ValueError(
                 f"got lighter={self.lighter} with scheme {self.scheme!r}; only 'hs3_fuse' adds to inference; drop it"
             )
+        if self.lighter is not None and self.lighter <= 1:
+            raise ValueError(
+                f"got lighter={self.lighter}; fusing adds to what inference costs; give a factor above 1, such as 1.1"
+            )
 
     def _check_types(self) -> None:
         """Whole numbers stay whole, numbers become floats: equal settings must have one key."""

@@ -35,6 +35,7 @@ def tradeoffs(curves: Mapping[str, Tradeoff], final: float, *, theta: float = RA
     line_at, height = _line(K, final, theta)
     axis.plot(line_at, 100 * height, "--", color="0.5", linewidth=1, label=f"{theta:g}° through the output")
     axis.plot([K], [100 * final], "o", color="black", markersize=9, label="output, all classes")
+    tops: dict[int, float] = {}
     for number, (name, curve) in enumerate(curves.items()):
         color, marker = colors[number % len(colors)], MARKERS[number % len(MARKERS)]
         sizes = sorted(curve.miou)
@@ -42,9 +43,11 @@ def tradeoffs(curves: Mapping[str, Tradeoff], final: float, *, theta: float = RA
         axis.plot(sizes, share, marker=marker, color=color, markersize=4, linewidth=1.2, label=name)
         count = class_count(curve, final, theta=theta)
         axis.plot([count], [100 * curve.miou[count]], marker, color=color, markersize=11, markeredgecolor="black")
+        tops[count] = max(tops.get(count, 0.0), 100 * curve.miou[count])
+    for count, top in tops.items():  # points with one count share the label
         axis.annotate(
-            str(count), (count, 100 * curve.miou[count]), xytext=(0, 9), textcoords="offset points", ha="center",
-            fontsize=9, fontweight="bold",
+            str(count), (count, top), xytext=(0, 9), textcoords="offset points", ha="center", fontsize=9,
+            fontweight="bold",
         )  # fmt: skip
     axis.set(xlabel="classes left after merging", ylabel="mIoU (%)", xlim=(0, K + 0.6), ylim=(0, None))
     axis.locator_params(axis="x", integer=True)

@@ -11,7 +11,7 @@ import numpy as np
 
 from .clusters import affinity, clusters
 
-# At this angle theta is the ratio rule. HS3 gives no unit for its axes; 76 degrees is what its Fig. 2 and Table 5 say.
+# At this angle theta is the ratio rule: inferred from HS3's Fig. 2 and Table 5, as it gives no unit for its axes.
 RATIO_DEGREES = 76.0
 
 

@@ -36,9 +36,16 @@ def test_the_tradeoff_is_drawn_where_it_is(curves):
     np.testing.assert_allclose(lines["early"].get_ydata(), [100 * curves["early"].miou[n] for n in (2, 3, 4)])
     across, up = lines["76° through the output"].get_data()
     np.testing.assert_allclose([across[0], up[0], across[-1], up[-1]], [0, 0, 4, 90], atol=1e-9)
-    assert [text.get_text() for text in axis.texts] == [str(class_count(curve, FINAL)) for curve in curves.values()]
+    counts = dict.fromkeys(class_count(curve, FINAL) for curve in curves.values())
+    assert [text.get_text() for text in axis.texts] == [*map(str, counts)]
     words = pictures.tradeoffs_alt(curves, FINAL)
     assert f"early falls from 100 % at 2 classes to {100 * curves['early'].miou[4]:.0f} % at 4" in words
+
+
+def test_points_of_one_count_share_its_label(curves):
+    axis = pictures.tradeoffs({**curves, "again": curves["late"]}, FINAL, theta=0.0).axes[0]
+    assert [(text.get_text(), text.xy[0]) for text in axis.texts] == [("4", 4)]
+    assert axis.texts[0].xy[1] == pytest.approx(100 * max(curve.miou[4] for curve in curves.values()))
 
 
 @pytest.mark.parametrize(("theta", "ends"), [(0.0, [(4, 0), (4, 90)]), (90.0, [(0, 90), (4, 90)])])

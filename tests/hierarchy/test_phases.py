@@ -278,6 +278,7 @@ def test_a_network_that_cannot_be_fused_is_refused_before_the_first_phase(monkey
         ({"gamma": (0.1, -1.0)}, "at least 0 per point"),
         ({"gamma": 0.1}, "one finite weight"),
         ({"lighter": 2.0}, "only 'hs3_fuse' adds to inference"),
+        ({"scheme": "hs3_fuse", "lighter": 1.0}, "give a factor above 1"),
     ],
 )
 def test_wrong_settings_are_refused(changes, words):
@@ -295,3 +296,17 @@ def test_the_command_line_knows_the_options(tmp_path, capsys):
     command += ["--analysis", "0.2", "--gamma", "0.1", "0.2", "0.4", "--ledger", str(tmp_path)]
     assert main(command) != 0
     assert "got theta=90.5" in capsys.readouterr().err
+
+
+def test_the_command_line_says_what_was_merged(ran, capsys, monkeypatch):
+    ledger, result = ran
+    monkeypatch.setattr("imachsr.experiment.run", lambda *_, **__: result)
+    assert not main(["run", "--scheme", "hs3", "--ledger", str(ledger)])
+    told, noted = capsys.readouterr().out, result.provenance["hs3"]
+    assert f"spectral clusters at 76 degrees, from phase 1, {noted['first_phase']}" in told
+    for point, ids in zip(result.points, noted["clusters"], strict=True):
+        (line,) = (line for line in told.splitlines() if line.startswith(f"  {point}: "))
+        groups = [one.split(" + ") for one in line.split(": ")[-1].split(", ")]
+        assert groups == [
+            [c for c, own in zip(result.classes, ids, strict=True) if own == s] for s in range(max(ids) + 1)
+        ]
