@@ -13,7 +13,6 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import lru_cache, partial
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 from ..experiment import Result, Settings, ledger_folder, published_folder, results
@@ -32,9 +31,8 @@ class Plan:
     Args:
         filed: settings the ledger has a Result of.
         missing: settings to run, each once.
-        seconds: to expect for the missing on all cores, from the speed of runs of the same network: those filed here
-            or, where there are none, the published ones.
-        untimed: networks of which there are neither; `seconds` is without their runs.
+        seconds: to expect for the missing on all cores, from filed and published runs of the same network.
+        untimed: networks of which there are none; `seconds` is without their runs.
     """
 
     filed: tuple[Settings, ...]
@@ -60,7 +58,7 @@ def plan(settings: Sequence[Settings], *, ledger: str | Path | None = None) -> P
         distinct.setdefault(key_of(setting), setting)
     filed = [setting for key, setting in distinct.items() if (ledger / f"{key}.json").is_file()]
     missing = [setting for key, setting in distinct.items() if not (ledger / f"{key}.json").is_file()]
-    speeds = {**_speeds(results(published_folder())), **_speeds(results(ledger))}
+    speeds = _speeds(results(ledger, published_folder()))
     seconds = sum(_work(setting) * speeds.get(setting.model, 0.0) for setting in missing)
     untimed = dict.fromkeys(setting.model for setting in missing if setting.model not in speeds)
     return Plan(tuple(filed), tuple(missing), seconds, tuple(untimed))
@@ -186,14 +184,20 @@ def _work(settings: Settings) -> float:
 
 
 def _speeds(filed: Sequence[Result]) -> dict[str, float]:
-    """Network -> seconds per unit of work on all cores, the median over filed runs; those side by side share cores."""
-    seconds: dict[str, list[float]] = {}
+    """Network -> seconds per unit of work on all cores, over all filed runs: large ones count most.
+
+    A run that left cores to others beside it took that share of the machine.
+    """
+    totals: dict[str, tuple[float, float]] = {}
     for result in filed:
         height, width = result.settings["size"] or (1024, 2048)
-        work = result.settings["epochs"] * result.provenance["images"]["train"] * height * width
         share = min(1.0, result.provenance["threads"] / (os.cpu_count() or 1))
-        seconds.setdefault(result.settings["model"], []).append(result.provenance["seconds"] * share / work)
-    return {model: median(values) for model, values in seconds.items()}
+        model, (seconds, work) = result.settings["model"], totals.get(result.settings["model"], (0.0, 0.0))
+        totals[model] = (
+            seconds + result.provenance["seconds"] * share,
+            work + result.settings["epochs"] * result.provenance["images"]["train"] * height * width,
+        )
+    return {model: seconds / work for model, (seconds, work) in totals.items()}
 
 
 @contextmanager
