@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from ..complexity import Counted, Prices
+    from ..objective import Scheme
     from ..points import Points
 
 MEASURED = 2  # images of the step that is measured: the fewest that batch normalization likes
@@ -35,8 +36,10 @@ def add(verbs: argparse._SubParsersAction) -> None:
     parser.add_argument("--size", type=size, default=(360, 480), metavar="HxW", help="image size (default: 360x480)")
     parser.add_argument("--classes", type=int, default=11, help="classes of the labels (default: %(default)s)")
     parser.add_argument("--batch-size", type=int, default=8, help="(default: %(default)s)")
-    counted = [name for name, scheme in SCHEMES.items() if scheme.clusters is None]  # else classes left are not known
-    parser.add_argument("--scheme", default="imachsr", choices=counted, help="(default: %(default)s)")
+    parser.add_argument("--scheme", default="imachsr", choices=[*SCHEMES], help="(default: %(default)s)")
+    parser.add_argument(
+        "--classes-left", type=int, nargs="+", metavar="S", help="hs3, hs3_fuse: classes left at each point by merging"
+    )  # fmt: skip
     parser.add_argument(
         "--losses", default="fused", choices=[*IMPLEMENTATIONS],
         help="written out at label size (eager), or fused with the upsampling (default: %(default)s)",
@@ -51,21 +54,47 @@ def add(verbs: argparse._SubParsersAction) -> None:
 
 
 def _complexity(given: argparse.Namespace) -> None:
-    from .. import choose_points, complexity, find_points
+    from .. import choose_points, complexity, find_points, hierarchy
+    from ..objective import SCHEMES
 
     network = _network(given.model, given.classes).train()
     images = inputs_of(network, given.batch_size, given.size)
     points = find_points(network, *images)
     chosen = choose_points(points, given.points, near=given.near) if given.points else ()
-    counted = complexity.count(network, *images, points=points)
-    scheme = given.scheme if chosen else "conventional"
+    scheme = _scheme(given) if chosen else SCHEMES["conventional"]
+    if scheme.clusters and given.scheme == "hs3_fuse":
+        network = hierarchy.fuse(network, chosen, scheme.clusters, *images)
+    counted = complexity.count(network, *images, points=chosen if scheme.clusters else points)
     cost = complexity.cost(counted, chosen, classes=given.classes, scheme=scheme, implementation=given.losses)
     print(cost)
     if given.layers:
         print(f"\n{_layers(counted)}")
+    if given.scheme == "conventional" or scheme.clusters:
+        return  # nothing to offer: no points, or other points would keep other classes
     prices = None if given.count_only else _prices(network, given)
-    if given.scheme != "conventional":
-        print(f"\n{_offers(counted, points, prices, given)}")
+    print(f"\n{_offers(counted, points, prices, given)}")
+
+
+def _scheme(given: argparse.Namespace) -> Scheme:
+    """The scheme; where classes are merged only their count decides the cost, so any merging of that count serves."""
+    from dataclasses import replace
+
+    from ..objective import SCHEMES
+
+    scheme, left = SCHEMES[given.scheme], given.classes_left
+    if (scheme.clusters is None) != (left is None):
+        raise ValueError(
+            f"got --scheme {given.scheme} and --classes-left {left}; hs3 and hs3_fuse merge classes, and only they; "
+            "say how many are left at each point, or leave it out"
+        )
+    if left is None:
+        return scheme
+    if len(left) != given.points or not all(1 < size <= given.classes for size in left):
+        raise ValueError(
+            f"got --classes-left {left} for {given.points} points and {given.classes} classes; each point keeps from 2 "
+            "to all of them; give one count per point"
+        )
+    return replace(scheme, clusters=[[k % size for k in range(given.classes)] for size in left])
 
 
 def _network(name: str, classes: int) -> nn.Module:

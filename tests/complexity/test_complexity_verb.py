@@ -74,4 +74,31 @@ def test_refusals():
     with pytest.raises(ValueError, match="got model 'lenet'"):
         run("--model", "lenet")
     with pytest.raises(SystemExit):
-        run("--scheme", "hs3")
+        run("--scheme", "unknown")
+
+
+def test_of_hs3_the_classes_left_decide(own_network, capsys):
+    run("--model", own_network, "--points", "2", "--scheme", "hs3", "--classes-left", "2", "3", *SMALL)
+    hs3 = capsys.readouterr().out
+    adapters = [line.split()[-1] for line in hs3.splitlines() if line.startswith("adapter")]
+    assert adapters == [str(2 * (8 + 1)), str(3 * (8 + 1))]
+    run("--model", own_network, "--points", "2", "--scheme", "hs3_fuse", "--classes-left", "2", "3", *SMALL)
+    fused = capsys.readouterr().out
+    assert "M = 2, hs3_fuse" in fused
+    depths = [int(re.search(r"D = (\d+)", text)[1]) for text in (hs3, fused)]
+    assert depths[0] == 3 < depths[1], "the network is another"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--scheme", "hs3"), "say how many are left at each point"),
+        (("--classes-left", "2", "2", "2"), "got --scheme imachsr and --classes-left"),
+        (("--scheme", "hs3", "--classes-left", "2"), "for 3 points"),
+        (("--scheme", "hs3", "--classes-left", "2", "1", "4"), "each point keeps from 2"),
+        (("--scheme", "hs3", "--classes-left", "2", "3", "5"), "and 4 classes"),
+    ],
+)
+def test_classes_left_that_do_not_fit_are_refused(own_network, arguments, words):
+    with pytest.raises(ValueError, match=words):
+        run("--model", own_network, *arguments, *SMALL)
