@@ -674,8 +674,13 @@ def memory(schemes: list[str], count: int) -> Iterator[Row]:
         resident.append(int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize() / 2**20)
         return {}
 
-    trainee = supervised()
-    fit(trainee, batches(Scenes(40), 4), epochs=100, evaluation=look, progress=False)
+    gc.collect()
+    gc.freeze()  # get_objects leaves out what lived before: others' tensors may go meanwhile
+    try:
+        trainee = supervised()
+        fit(trainee, batches(Scenes(40), 4), epochs=100, evaluation=look, progress=False)
+    finally:
+        gc.unfreeze()
     grown = resident[1] - resident[0]
     still = alive[0] == alive[1] and not trainee.capture.store.tensors
     yield {"what": "1,000 steps", "survived": still and grown < 4, "tensors": alive,
