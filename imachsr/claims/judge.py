@@ -166,7 +166,7 @@ def _equivalent(claim: Claim, contrasts: list[Contrast]) -> tuple[str, str]:
 
 
 def _arithmetic(claim: Claim, folder: Path) -> tuple[str, str]:
-    holds, why = check(claim.check, folder)
+    holds, why = check(claim.check, folder, claim.quoted)
     return (BORNE_OUT if holds else BY_OWN_NUMBERS), why
 
 

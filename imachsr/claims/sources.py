@@ -33,6 +33,7 @@ class Claim:
         reported: metric -> the difference the paper prints, in points.
         margin: for an equivalence, in points.
         check: for arithmetic, name of the function in `imachsr.claims.arithmetic`.
+        quoted: for arithmetic, metric -> the number in the claim's words.
         needs: what it would take to judge it.
     """
 
@@ -48,6 +49,7 @@ class Claim:
     reported: Mapping[str, float] = field(default_factory=dict)
     margin: float = 0.0
     check: str = ""
+    quoted: Mapping[str, float] = field(default_factory=dict)
     needs: str = ""
 
     def __post_init__(self) -> None:
