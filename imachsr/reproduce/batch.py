@@ -15,7 +15,7 @@ from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
-from ..experiment import Result, Settings, ledger_folder, published_folder, results
+from ..experiment import Result, Settings, first_phase, ledger_folder, published_folder, results
 from ..experiment.study import data_of
 from .live import live_lines
 
@@ -51,17 +51,24 @@ class Outcome:
 
 
 def plan(settings: Sequence[Settings], *, ledger: str | Path | None = None) -> Plan:
-    """Sort settings into what is filed and what is missing, in their order; one named twice is run once."""
+    """Sort settings into what is filed and what is missing, in their order; one named twice is run once.
+
+    The first phase of a missing run of HS3 is a run of its own, before it.
+    """
     ledger = Path(ledger or ledger_folder())
-    distinct: dict[str, Settings] = {}
+    filed, missing = {}, {}
     for setting in settings:
-        distinct.setdefault(key_of(setting), setting)
-    filed = [setting for key, setting in distinct.items() if (ledger / f"{key}.json").is_file()]
-    missing = [setting for key, setting in distinct.items() if not (ledger / f"{key}.json").is_file()]
+        if (ledger / f"{key_of(setting)}.json").is_file():
+            filed[key_of(setting)] = setting
+            continue
+        first = first_phase(setting)
+        if first and not (ledger / f"{key_of(first)}.json").is_file():
+            missing.setdefault(key_of(first), first)
+        missing.setdefault(key_of(setting), setting)
     speeds = _speeds(results(ledger, published_folder()))
-    seconds = sum(_work(setting) * speeds.get(setting.model, 0.0) for setting in missing)
-    untimed = dict.fromkeys(setting.model for setting in missing if setting.model not in speeds)
-    return Plan(tuple(filed), tuple(missing), seconds, tuple(untimed))
+    seconds = sum(_work(setting) * speeds.get(setting.model, 0.0) for setting in missing.values())
+    untimed = dict.fromkeys(setting.model for setting in missing.values() if setting.model not in speeds)
+    return Plan(tuple(filed.values()), tuple(missing.values()), seconds, tuple(untimed))
 
 
 def run_all(

@@ -13,7 +13,7 @@ import pytest
 
 import imachsr
 from imachsr.cli import main
-from imachsr.experiment import Result, Settings
+from imachsr.experiment import Result, Settings, first_phase
 from imachsr.experiment.alone import alone
 from imachsr.reproduce import everything, plan, run_all
 from imachsr.reproduce.batch import key_of, words
@@ -43,6 +43,16 @@ def test_runs_keep_their_order():
     settings = STUDIES["table2"].settings("lab", "streets", None, 2)
     due = plan([*settings, *STUDIES["table3"].settings("lab", "streets", None, 2)])
     assert [*due.filed, *due.missing] == settings, "what table3 shares with table2 is run where table2 has it"
+
+
+def test_first_phases_of_hs3_are_runs_of_the_plan(tmp_path):
+    settings = [replace(TINY, scheme=scheme, length=10) for scheme in ("hs3", "hs3_fuse")]
+    due = plan(settings, ledger=tmp_path)
+    first = first_phase(settings[0])
+    assert [*due.missing] == [first, *settings], "shared, and before those that need it"
+    assert "analysis 0.1" in words(first)
+    imachsr.run(first, ledger=tmp_path)
+    assert [*plan(settings, ledger=tmp_path).missing] == settings
 
 
 def test_time_is_told_of_networks_that_were_run_here_or_published(tmp_path, monkeypatch):
