@@ -56,7 +56,8 @@ def plan(settings: Sequence[Settings], *, ledger: str | Path | None = None) -> P
     The first phase of a missing run of HS3 is a run of its own, before it.
     """
     ledger = Path(ledger or ledger_folder())
-    filed, missing = {}, {}
+    filed: dict[str, Settings] = {}
+    missing: dict[str, Settings] = {}
     for setting in settings:
         if (ledger / f"{key_of(setting)}.json").is_file():
             filed[key_of(setting)] = setting
