@@ -123,8 +123,8 @@ def test_differences_are_paired_by_seed_and_students():
     ]
     interval = stats.t.interval(0.95, 4, sum(gains) / 5, stats.sem(gains))
     assert (row["low"], row["high"]) == pytest.approx(interval)
-    assert row["points"] == pytest.approx(row["mean"] - row["baseline"])
-    assert row["relative"] == pytest.approx(100 * row["points"] / row["baseline"])
+    assert row["difference"] == pytest.approx(row["mean"] - row["baseline"])
+    assert row["relative"] == pytest.approx(100 * row["difference"] / row["baseline"])
     assert (row["seeds"], row["finding"]) == (5, "higher")
     (row,) = compare(seeds(5, -2.0), metrics=("mIoU",)).to_dict("records")
     assert row["finding"] == "lower"
@@ -248,6 +248,19 @@ def test_compare_keeps_its_baseline_and_says_points_beside_per_cent(filed, capsy
     assert "camvid standard 180x240" in text
     latex = _tabular(said(capsys, "compare", "--ledger", filed, "--where", "data=camvid", "--format", "latex"))
     assert len(latex) == 1 + len(METRICS)
+
+
+def test_compare_has_a_table_for_each_ground_and_keeps_the_number_of_points(filed, capsys):
+    for one in (
+        result(0.35, data="streets", size=(64, 96), seed=7, scheme="imachsr", points=count) for count in (1, 5)
+    ):
+        one.write(filed)
+    text = said(capsys, "compare", "--ledger", filed, "--metric", "mIoU")
+    camvid, streets, _ = text.split("\n\n")
+    assert "points 3" in camvid.splitlines()[0]
+    assert [line.split()[:2] for line in streets.splitlines()[2:]] == [["imachsr", "1"], ["imachsr", "5"]]
+    every = json.loads(said(capsys, "compare", "--ledger", filed, "--where", "data=streets", "--format", "json"))
+    assert {(row["points"], round(row["difference"], 9)) for row in every} == {(1, 5.0), (5, 5.0)}
 
 
 def test_lists_show_what_was_asked(filed, capsys):

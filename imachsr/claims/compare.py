@@ -33,7 +33,7 @@ def compare(
 
     Returns:
         Columns: where; scheme, and settings in which runs of one scheme differ; metric; `baseline` and mean, per cent;
-        points, the mean difference, with low and high of its Student interval at 95 % (nan for one seed); relative,
+        difference, its mean in points, with low and high of its Student interval at 95 % (nan for one seed); relative,
         in per cent of the baseline; seeds; p after Holm's correction over all rows; finding. Without a seed that both
         were run with: nan and 0 seeds.
 
@@ -62,7 +62,7 @@ def compare(
     for row, p in zip(rows, holm([row["p"] for row in rows]), strict=True):
         row["p"] = p
         clear = row["seeds"] >= SEEDS and p < LEVEL
-        row["finding"] = ("higher" if row["points"] > 0 else "lower") if clear else UNCLEAR
+        row["finding"] = ("higher" if row["difference"] > 0 else "lower") if clear else UNCLEAR
     return pd.DataFrame(rows)
 
 
@@ -85,11 +85,11 @@ def _row(metric: str, both: Sequence[tuple[Result, Result]], protocol: str) -> d
     scores = [[100 * (nan if (s := run.scores[protocol][metric]) is None else s) for run in pair] for pair in both]
     scores = [pair for pair in scores if pair[0] - pair[1] == pair[0] - pair[1]]  # undefined scores make no difference
     if not scores:
-        return {"metric": metric, "baseline": nan, "mean": nan, "points": nan, "low": nan, "high": nan,
+        return {"metric": metric, "baseline": nan, "mean": nan, "difference": nan, "low": nan, "high": nan,
                 "relative": nan, "seeds": 0, "p": nan}  # fmt: skip
     mean, base = (sum(side) / len(scores) for side in zip(*scores, strict=True))
     found = paired([a - b for a, b in scores])
     return {
-        "metric": metric, "baseline": base, "mean": mean, "points": found.mean, "low": found.low, "high": found.high,
-        "relative": 100 * found.mean / base if base else nan, "seeds": len(scores), "p": found.p,
+        "metric": metric, "baseline": base, "mean": mean, "difference": found.mean, "low": found.low,
+        "high": found.high, "relative": 100 * found.mean / base if base else nan, "seeds": len(scores), "p": found.p,
     }  # fmt: skip

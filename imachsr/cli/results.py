@@ -152,18 +152,19 @@ def _line(result: Result, given: argparse.Namespace) -> str:
 
 
 def _compared(found: list[Result], form: str, given: argparse.Namespace) -> str:
-    """The differences with their intervals, what all rows share said once."""
+    """The differences with their intervals, what all rows share said once; as text a table for each ground."""
     from ..claims import compare
     from ..experiment import METRICS
+    from ..experiment.settings import OF_CLUSTERS, OF_POINTS
     from ..experiment.tables import latex_table, said_once
 
     table = compare(found, given.baseline, given.metric or METRICS, given.protocol)
     if table.empty:
         return f"only {given.baseline} was run; a difference has two sides; run another scheme"
-    shown = table.drop(columns=["baseline", "mean", "points", "low", "high", "relative", "seeds", "p", "finding"])
+    shown = table.drop(columns=["baseline", "mean", "difference", "low", "high", "relative", "seeds", "p", "finding"])
     shown[given.baseline] = [_fixed(value) for value in table["baseline"]]
     shown["scheme's"] = [_fixed(value) for value in table["mean"]]
-    shown["points"] = [_fixed(value, sign="+") for value in table["points"]]
+    shown["difference"] = [_fixed(value, sign="+") for value in table["difference"]]
     shown["95 % interval"] = [
         f"{low:+.2f} to {high:+.2f}" if low == low else "-"
         for low, high in zip(table["low"], table["high"], strict=True)
@@ -171,9 +172,15 @@ def _compared(found: list[Result], form: str, given: argparse.Namespace) -> str:
     shown["relative %"] = [_fixed(value, sign="+") for value in table["relative"]]
     shown["p"] = [_fixed(value, digits=3) for value in table["p"]]
     shown["seeds"], shown["finding"] = table["seeds"], table["finding"]
-    words, shown = said_once(shown, kept=[name for name in shown.columns if name != "where"])
-    notes = f"{NOTES} Protocol {given.protocol}." + (f" Shared: {words}." if words else "")
-    return latex_table(shown, notes) if form == "latex" else f"{shown.to_string(index=False)}\n\n{notes}"
+    notes = f"{NOTES} Protocol {given.protocol}."
+    if form == "latex":
+        words, shown = said_once(shown, kept=[name for name in shown.columns if name != "where"])
+        return latex_table(shown, notes + (f" Shared: {words}." if words else ""))
+    blocks = []
+    for where, part in shown.groupby("where", sort=False):
+        words, part = said_once(part.drop(columns="where"), kept={*shown.columns} - {*OF_POINTS, *OF_CLUSTERS})
+        blocks.append(f"{where}{f'; {words}' if words else ''}\n{part.to_string(index=False)}\n")
+    return "\n".join([*blocks, notes])
 
 
 def _fixed(value: float | None, scale: float = 1, *, sign: str = "", digits: int = 2) -> str:
