@@ -147,10 +147,17 @@ def wait_until(happened, seconds=240):
         time.sleep(0.1)
 
 
-def test_processes_train_one_run_together(tmp_path):
-    """Started by torchrun: filed once, under the key and with the losses of one process."""
+@pytest.mark.parametrize(
+    "launch",
+    [
+        "torchrun --standalone --nproc-per-node 2",
+        "accelerate launch --multi_gpu --num_processes 2 --main_process_port 0",
+    ],
+)
+def test_processes_train_one_run_together(tmp_path, launch):
+    """Filed once, under the key and with the losses of one process; without GPUs the processes share the cores."""
     settings = replace(TINY, scheme="imachsr", points=2, length=16, batch_size=8, size=(64, 96))
-    (outcome,) = run_all([settings], launch="torchrun --standalone --nproc-per-node 2", ledger=tmp_path, progress=False)
+    (outcome,) = run_all([settings], launch=launch, ledger=tmp_path, progress=False)
     assert not outcome.error, outcome.log.read_text()
     (path,) = tmp_path.glob("*.json")
     two, one = Result.read(path), imachsr.run(settings, ledger=tmp_path / "one", progress=False)
