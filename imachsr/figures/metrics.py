@@ -68,22 +68,24 @@ def reliability(scores: Mapping[str, Mapping[str, Any]]) -> Figure:
 
     columns = len(scores)
     figure, axes = plt.subplots(
-        2, columns, figsize=(3.6 * columns, 4.4), height_ratios=(3, 1), sharex=True, sharey="row", squeeze=False,
-        layout="constrained",
+        2, columns, figsize=(max(5.0, 3.6 * columns), 4.7), height_ratios=(3, 1), sharex=True, sharey="row",
+        squeeze=False, layout="constrained",
     )  # fmt: skip
     blue, red = sns.color_palette("colorblind")[0], sns.color_palette("colorblind")[3]
     for (top, bottom), (title, found) in zip(axes.T, scores.items(), strict=True):
         bins = {name: 100 * np.array(values) for name, values in found["bins"].items()}
-        M = len(bins["share"])
-        left = 100 * np.arange(M) / M
-        top.bar(left, bins["accuracy"], 100 / M, align="edge", color=blue, edgecolor="white", label="accuracy")
+        width = 100 / len(bins["share"])
+        left = width * np.arange(len(bins["share"]))
+        top.bar(left, bins["accuracy"], width, align="edge", color=blue, edgecolor="white", label="accuracy")
+        top.plot([0, 100], [0, 100], color="0.15", linewidth=1, linestyle="--", label="accuracy = confidence")
         top.plot(bins["confidence"], bins["confidence"], "o", markersize=4, color=red, label="mean confidence")
-        top.plot([0, 100], [0, 100], color="0.6", linewidth=1, zorder=0)
         top.set_title(f"{title}\nECE {100 * found['ece']:.1f} %", fontsize=9)
-        bottom.bar(left, bins["share"], 100 / M, align="edge", color="0.7", edgecolor="white")
+        bottom.bar(left, bins["share"], width, align="edge", color="0.7", edgecolor="white")
         bottom.set_xlabel("confidence (%)")
     axes[0, 0].set_ylabel("accuracy (%)")
-    axes[0, 0].legend(frameon=False, fontsize=8, loc="upper left")
+    figure.legend(
+        *axes[0, 0].get_legend_handles_labels(), frameon=False, fontsize=8, ncols=3, loc="outside upper center"
+    )
     axes[1, 0].set_ylabel("pixels (%)")
     sns.despine(figure)
     return figure

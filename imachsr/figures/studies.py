@@ -134,7 +134,7 @@ def differences(table: pd.DataFrame, groups: Groups, reference: str, metrics: Se
 
     rows = [name for name in groups if name != reference]
     figure, axes = plt.subplots(
-        1, len(metrics), figsize=(1.8 + 2.6 * len(metrics), 0.9 + 0.36 * len(rows)), sharey=True, squeeze=False,
+        1, len(metrics), figsize=(1.8 + 2.6 * len(metrics), 1.1 + 0.36 * len(rows)), sharey=True, squeeze=False,
         layout="constrained",
     )  # fmt: skip
     color = sns.color_palette("colorblind")[0]
@@ -149,7 +149,7 @@ def differences(table: pd.DataFrame, groups: Groups, reference: str, metrics: Se
             axis.plot(one.differences, [y + 0.22] * len(one.differences), "o", color=color, alpha=0.45, markersize=3)
             _interval(axis, one, y, color)
         _hatch(axis, empty, across=True)
-        axis.set(xlabel=f"{metric}, points from {reference}", ylim=(len(rows) - 0.5, -0.5))
+        axis.set(xlabel=f"{metric},\npoints from {reference}", ylim=(len(rows) - 0.5, -0.5))
         axis.set_xlim(_wide_enough(*axis.get_xlim()))
         axis.xaxis.label.set_fontsize(9)
         axis.set_yticks(range(len(rows)), rows)

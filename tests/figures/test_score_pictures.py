@@ -48,6 +48,9 @@ def test_reliability_bars_are_accuracies():
     assert heights[2] == pytest.approx(100)
     assert math.isnan(heights[0])
     assert f"ECE {100 * calibration.scores()['ece']:.1f} %" in figure.axes[0].get_title()
+    figure.draw_without_rendering()
+    legend = figure.legends[0].get_window_extent()
+    assert not any(legend.overlaps(axis.get_window_extent()) for axis in figure.axes), "it hides no bar"
 
 
 def test_frequencies_are_sorted():
