@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -21,6 +22,7 @@ from .live import live_lines
 
 OF_DATA = ("data", "split", "root", "size", "length", "classes", "inputs")  # settings that say which images are read
 SAID = ("model", "scheme", "points", "data", "size", "epochs", "seed", "tier", "length", "batch_size", "memory_format")
+ERROR = re.compile(r"\w*(Error|Exception): ")  # begins the last line of a traceback
 LAUNCHERS = ("accelerate", "torchrun", "python")  # of this environment, whichever is active
 
 
@@ -43,7 +45,7 @@ class Plan:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How one run ended: where its log is, and the last line of its error, or nothing."""
+    """How one run ended: where its log is, and its error in a line, or nothing."""
 
     settings: Settings
     log: Path
@@ -124,7 +126,7 @@ def run_one(
     launch: str = "",
     began: Callable[[subprocess.Popen], object] = lambda child: None,
 ) -> tuple[str, str]:
-    """Run one setting in a process of its own; its log, and the last line of its error or nothing.
+    """Run one setting in a process of its own; its log, and its error in a line (of several processes, the first).
 
     Args:
         fields: of Settings.
@@ -152,7 +154,8 @@ def run_one(
     lines = [line for line in log.read_text(errors="replace").splitlines() if line.strip()]
     if status == 0:
         return str(log), ""
-    return str(log), (lines[-1] if lines else f"it ended with status {status} and no word")
+    errors = [line for line in lines if ERROR.match(line)] if launch else lines[-1:]  # others' errors follow from it
+    return str(log), ([*errors, *lines[-1:]] or [f"it ended with status {status} and no word"])[0]
 
 
 def words(settings: Settings) -> str:

@@ -15,15 +15,14 @@ from .loader import first_batch, moved
 LAYOUTS = {"contiguous": torch.contiguous_format, "channels_last": torch.channels_last}
 
 
-def lay_out(trainee: Supervised, name: str, loader: DataLoader) -> str:
-    """Put the trainee into a layout by name; "auto" measures on the first samples. Returns the one it has then."""
+def layout_by(name: str, trainee: Supervised, loader: DataLoader) -> str:
+    """The layout a name asks for; "auto" measures on the first samples."""
     if name not in (*LAYOUTS, "auto"):
         raise ValueError(f"got memory_format={name!r}; it is one of {[*LAYOUTS, 'auto']}; choose one")
     if name == "auto":
         images, targets = first_batch(loader)
         fastest = fastest_memory_format(trainee, images, targets)
-        name = next(layout for layout, value in LAYOUTS.items() if value == fastest)
-    trainee.to(memory_format=LAYOUTS[name])
+        return next(layout for layout, value in LAYOUTS.items() if value == fastest)
     return name
 
 

@@ -20,7 +20,7 @@ from .guard import check_batch, check_gradients, check_terms, gradient_norms, me
 from .keeper import Keeper
 from .loader import EpochBatches, moved, origin
 from .log import Log
-from .memory_format import lay_out
+from .memory_format import LAYOUTS, layout_by
 from .options import Average, learning_rates
 from .precision import Precision
 from .progress import progress_bar, say, show
@@ -72,7 +72,9 @@ class Run:
         self.keeper = Keeper(checkpoints, identity(trainee, optimizer, **decides), ranks, every=save_every)
         saved = self.keeper.latest()
         layout = saved["memory_format"] if saved else memory_format
-        layout = ranks.told(lay_out(trainee, layout, loader)) if layout else None
+        if layout:
+            layout = ranks.told(layout_by(layout, trainee, loader))  # processes may measure differently
+            trainee.to(memory_format=LAYOUTS[layout])
         self.state = State(
             trainee,
             optimizer,

@@ -6,7 +6,8 @@ from torch import nn
 from torch.utils.data import TensorDataset
 
 import imachsr
-from imachsr.training import EpochBatches, adam, batches, evaluate, fastest_memory_format, fit, predict
+from imachsr.training import EpochBatches, adam, batches, evaluate, fastest_memory_format, fit, layout_of, predict
+from imachsr.training.ranks import Ranks
 
 
 class Indexed(TensorDataset):
@@ -138,6 +139,15 @@ def test_measuring_the_memory_format_changes_nothing():
     assert all(torch.equal(value, before[name]) for name, value in trainee.state_dict().items())
     assert torch.equal(state, torch.get_rng_state())
     assert all(parameter.grad is None for parameter in trainee.parameters())
+
+
+def test_every_process_takes_the_first_ones_memory_format(monkeypatch):
+    """A process that measured otherwise lays its weights out as the first one does."""
+    monkeypatch.setattr("imachsr.training.memory_format.fastest_memory_format", lambda *_: torch.contiguous_format)
+    monkeypatch.setattr(Ranks, "told", lambda self, value: "channels_last" if value == "contiguous" else value)
+    trainee = supervised()
+    fit(trainee, batches(bright_or_dark(4), 4), epochs=1, memory_format="auto", progress=False)
+    assert layout_of(trainee) == "channels_last"
 
 
 def test_bad_input_says_what_to_do():
