@@ -52,7 +52,7 @@ def first_phase(settings: Settings) -> Settings | None:
         return None
     return replace(
         settings, scheme="deep_supervision", analysis=settings.analysis or SHARE, supervision="",
-        theta=Settings.theta, clustering=Settings.clustering, lighter=None,
+        lambda_=Settings.lambda_, theta=Settings.theta, clustering=Settings.clustering, lighter=None,  # idle in phase 1
     )  # fmt: skip
 
 

@@ -221,7 +221,9 @@ def test_a_key_has_only_what_decides():
     assert replace(plain, theta=5.0, clustering="manual").key("d") == plain.key("d"), "nothing is merged"
     assert replace(plain, analysis=0.1).key("d") != plain.key("d"), "fewer images"
     first = first_phase(TINY)
-    assert first == first_phase(replace(TINY, theta=5.0, clustering="k_means", scheme="hs3_fuse", lighter=2.0))
+    assert first == first_phase(
+        replace(TINY, theta=5.0, clustering="k_means", scheme="hs3_fuse", lighter=2.0, lambda_=0.5)
+    )
     assert first.key("d") == replace(plain, analysis=0.1).key("d")
     named = {"weighting": "fixed", "analysis": 0.0, "theta": 76.0, "clustering": "spectral", "supervision": ""}
     assert replace(TINY, **named).decisive() == TINY.decisive()
