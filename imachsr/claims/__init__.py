@@ -2,7 +2,7 @@
 
 from .compare import compare
 from .judge import UNTESTED, VERDICTS, Judgement, judge
-from .sheet import sheet, sheet_markdown
+from .sheet import label, sheet, sheet_markdown
 from .sources import Claim, claims, papers_folder
 from .statistics import Paired, block_bootstrap, holm, paired
 
@@ -17,6 +17,7 @@ __all__ = [
     "compare",
     "holm",
     "judge",
+    "label",
     "paired",
     "papers_folder",
     "sheet",

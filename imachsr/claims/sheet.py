@@ -1,4 +1,4 @@
-"""The claim sheet: one row per claim, read from judgements."""
+"""The claim sheet: one row per claim, read from judgements, and a short name for each comparison."""
 
 from __future__ import annotations
 
@@ -6,9 +6,31 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from .judge import Contrast, Judgement
+from .sources import SIZES, Claim
 
 if TYPE_CHECKING:
     import pandas as pd
+
+NAMES = {
+    "camvid": "CamVid", "cityscapes": "Cityscapes", "synthia_sf": "SYNTHIA-SF", "nyudv2": "NYUDv2",
+    "deeplabv3plus_resnet18": "DeepLabv3+", "deeplabv3plus_wrn38": "DeepLabv3+ on WRN-38", "topformer": "TopFormer",
+    "seaformer": "SeaFormer", "hrnet_w18": "HRNet-W18", "hrnet_w18_ocr": "HRNet-W18 OCR", "hrnet_w48": "HRNet-W48",
+}  # fmt: skip
+SETTINGS = {"points": "M = {}", "distance": "distance {}", "near": "near {}", "theta": "{:g} degrees",
+            "clustering": "clusters {}"}  # fmt: skip
+
+
+def label(claim: Claim, contrast: Contrast) -> str:
+    """A comparison in few words, for the row of a figure: "Table 2, CamVid, DeepLabv3+: imacsr, mIoU".
+
+    It names dataset and network where the claim is about one of them.
+    """
+    place = [claim.where.split(" (")[0] if claim.paper == "iMacHSR" else f"{claim.paper} {claim.where}"]
+    for allowed in (claim.only.get("data", []), claim.only.get("model", [])):
+        family = next((name for name, sizes in SIZES.items() if sizes == allowed), "")
+        if family or len(allowed) == 1:
+            place.append(NAMES.get(family or allowed[0], allowed[0]))
+    return f"{', '.join(place)}: {_against(contrast)}, {contrast.metric}"
 
 
 def sheet(judgements: Sequence[Judgement]) -> pd.DataFrame:
@@ -70,6 +92,26 @@ def _row(judgement: Judgement, contrast: Contrast | None) -> dict[str, str]:
     if contrast.frames:
         row["over frames"] = _interval(*contrast.frames)
     return row
+
+
+def _against(contrast: Contrast) -> str:
+    """What is compared, the shared settings in front; the scheme alone where it is compared with its absence."""
+    sides = [dict(contrast.better), dict(contrast.worse)]
+    constant = not all([side.pop("divide", True) for side in sides])
+    schemes = [side.pop("scheme") for side in sides]
+    shared = [_said(name, value) for name, value in sides[0].items() if sides[1].get(name) == value]
+    own = [
+        [_said(name, value) for name, value in side.items() if other.get(name) != value]
+        for side, other in (sides, sides[::-1])
+    ]
+    if schemes[0] != schemes[1]:
+        own = [[scheme, *words] for scheme, words in zip(schemes, own, strict=True)]
+    against = ", ".join(own[0]) if schemes[1] == "conventional" else " vs ".join(", ".join(words) for words in own)
+    return ", ".join([*shared, against, *(["constant weight"] if constant else [])])
+
+
+def _said(name: str, value: object) -> str:
+    return SETTINGS.get(name, f"{name} {{}}").format(value)
 
 
 def _side(settings: object) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ..claims import VERDICTS, Judgement
+from ..claims import VERDICTS, Judgement, label
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -42,7 +42,9 @@ def verdict_chart(judgements: Sequence[Judgement]) -> Figure:
                          edgecolor="0.75" if hatch else "white")  # fmt: skip
         axis.bar_label(bars, [str(v) if v else "" for v in values], label_type="center", fontsize=8)
         left = [a + b for a, b in zip(left, values, strict=True)]
-    axis.set_yticks(range(len(counts)), [f"{paper}: {table}" for paper, table in counts.index], fontsize=8)
+    axis.set_yticks(
+        range(len(counts)), [f"{paper}: {_short(paper, table)}" for paper, table in counts.index], fontsize=8
+    )
     axis.invert_yaxis()
     axis.set(xlabel="claims")
     axis.legend(frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(1.0, 1.0))
@@ -51,12 +53,13 @@ def verdict_chart(judgements: Sequence[Judgement]) -> Figure:
 
 
 def forest_table(judgements: Sequence[Judgement]) -> pd.DataFrame:
-    """One row per measured comparison: reported and measured difference in points, intervals, seeds, verdict."""
+    """A row per measured comparison, named by `label`: reported and measured difference in points, intervals, seeds."""
     import pandas as pd
 
     rows = [
         {
             "claim": judgement.claim.id,
+            "comparison": label(judgement.claim, contrast),
             "metric": contrast.metric,
             "reported": judgement.claim.reported.get(contrast.metric, float("nan")),
             "measured": contrast.found.mean,
@@ -72,8 +75,8 @@ def forest_table(judgements: Sequence[Judgement]) -> pd.DataFrame:
         for contrast in judgement.contrasts
         if contrast.found
     ]
-    columns = ["claim", "metric", "reported", "measured", "low", "high", "frames low", "frames high", "seeds",
-               "visible", "verdict"]  # fmt: skip
+    columns = ["claim", "comparison", "metric", "reported", "measured", "low", "high", "frames low", "frames high",
+               "seeds", "visible", "verdict"]  # fmt: skip
     return pd.DataFrame(rows, columns=columns)
 
 
@@ -96,7 +99,7 @@ def forest(judgements: Sequence[Judgement]) -> Figure:
         axis.plot([row["low"], row["high"]], [y, y], color=color, linewidth=3)
         axis.plot(row["measured"], y, "D", color=color, markeredgecolor="0.25", markersize=5)
         axis.plot(row["reported"], y, "x", color="0.1", markersize=7)
-    axis.set_yticks(range(len(table)), [_label(row) for row in table.to_dict("records")], fontsize=8)
+    axis.set_yticks(range(len(table)), [_counted(row) for row in table.to_dict("records")], fontsize=8)
     axis.set(ylim=(len(table) - 0.4, -0.6), xlabel=f"difference in points; {missing} comparisons more have no runs")
     if table.empty:
         axis.text(0.5, 0.5, "no comparison has runs", transform=axis.transAxes, ha="center", color="0.35")
@@ -106,9 +109,13 @@ def forest(judgements: Sequence[Judgement]) -> Figure:
     return figure
 
 
-def _label(row: Mapping[Any, Any]) -> str:
-    named = row["claim"] if f"/{row['metric']}" in row["claim"] else f"{row['claim']}, {row['metric']}"
-    return f"{named} ({row['seeds']} seed{'s' if row['seeds'] != 1 else ''})"
+def _short(paper: str, table: str) -> str:
+    """A table's name without its paper's in front."""
+    return table.removeprefix(f"{paper} ").removeprefix(f"{paper.lower()} ")
+
+
+def _counted(row: Mapping[Any, Any]) -> str:
+    return f"{row['comparison']} ({row['seeds']} seed{'s' if row['seeds'] != 1 else ''})"
 
 
 def _forest_legend(verdicts: Sequence[str], colors: dict[str, str]) -> list:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from conftest import REPOSITORY
-from imachsr.claims import VERDICTS, Claim, claims, judge, sheet, sheet_markdown
+from imachsr.claims import VERDICTS, Claim, claims, judge, label, sheet, sheet_markdown
 from imachsr.claims.arithmetic import CHECKS, check
 from imachsr.cli import main
 from imachsr.experiment import Result, Settings
@@ -221,3 +221,12 @@ def test_the_command_prints_verdicts(capsys):
     assert "| id | where |" in capsys.readouterr().out
     assert main(["claims", "nowhere"]) == 1
     assert "got 'nowhere', which no claim's id begins with" in capsys.readouterr().err
+
+
+def test_every_comparison_has_a_short_label_of_its_own():
+    labels = [label(judged.claim, contrast) for judged in judge(claims(PAPERS), []) for contrast in judged.contrasts]
+    assert len(labels) == len(set(labels)) > 100
+    assert max(map(len, labels)) < 90
+    assert "Table 2, CamVid, DeepLabv3+: imacsr, mIoU" in labels
+    assert "HS3 Table 3, Cityscapes, HRNet-W18: hs3_fuse vs deep_supervision, mIoU" in labels
+    assert "Fig. 4: near center, distance 2 vs distance 1, constant weight, mF1" in labels

@@ -60,4 +60,5 @@ def test_a_forest_has_measured_and_reported_differences(judgements):
     marks = {line.get_marker(): list(line.get_xdata()) for line in figure.axes[0].lines}
     assert marks["D"] == [1.0]
     assert marks["x"] == [row["reported"]]
-    assert figure.axes[0].get_yticklabels()[0].get_text().endswith("(3 seeds)")
+    assert figure.axes[0].get_yticklabels()[0].get_text() == f"{row['comparison']} (3 seeds)"
+    assert row["claim"] == claim.claim.id
