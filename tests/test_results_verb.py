@@ -15,7 +15,18 @@ import pytest
 import imachsr
 from imachsr.claims import compare
 from imachsr.cli import main
-from imachsr.experiment import METRICS, Result, Settings, comparison, ledger, results, write_atomically
+from imachsr.experiment import (
+    METRICS,
+    Result,
+    Settings,
+    comparison,
+    course,
+    ledger,
+    ledger_folder,
+    published_folder,
+    results,
+    write_atomically,
+)
 from imachsr.experiment.choosing import FIELDS, chosen, wanted
 from imachsr.experiment.tables import latex_table, result_rows, rows_csv
 
@@ -283,6 +294,14 @@ def test_publish_by_filter(filed, capsys, tmp_path, monkeypatch):
     assert text.count("published") == 2
     assert {one.settings["scheme"] for one in results(tmp_path / "home" / "data" / "results")} == {"imachsr"}
     assert said(capsys, "--published").count("\n") == 2
+
+
+def test_what_is_published_is_read_from_anywhere_and_what_is_run_is_filed_here(tmp_path, monkeypatch):
+    checkout = course()
+    monkeypatch.chdir(tmp_path)
+    assert course() == checkout
+    assert published_folder() == checkout / "data" / "results"
+    assert ledger_folder() == tmp_path / "data" / "ledger"
 
 
 # --- a ledger that is not as it should be -----------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..experiment import METRICS, home
+from ..experiment import METRICS, course
 
 KINDS = ("comparison", "equivalence", "arithmetic", "elsewhere")
 SIZES = {"topformer": ["topformer_tiny", "topformer_small", "topformer_base"],
@@ -66,7 +66,7 @@ class Claim:
 
 def papers_folder() -> Path:
     """Where the papers' numbers are kept."""
-    return home() / "data" / "papers"
+    return course() / "data" / "papers"
 
 
 def claims(folder: str | Path | None = None) -> list[Claim]:

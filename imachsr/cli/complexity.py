@@ -179,9 +179,9 @@ def _honesty(implementation: str) -> str:
     """How far the prediction was off where it was compared with measurements."""
     import json
 
-    from ..experiment import home
+    from ..experiment import course
 
-    path = home() / "data" / "results" / "benchmarks" / "complexity.json"
+    path = course() / "data" / "results" / "benchmarks" / "complexity.json"
     if not path.is_file():
         return "Expect the order of magnitude; measure where it matters."
     networks = json.loads(path.read_text(encoding="utf-8"))["networks"]

@@ -3,6 +3,7 @@
 from .ledger import (
     METRICS,
     Result,
+    course,
     home,
     ledger_folder,
     publish,
@@ -28,6 +29,7 @@ __all__ = [
     "Snapshots",
     "build",
     "comparison",
+    "course",
     "first_phase",
     "home",
     "ledger_folder",

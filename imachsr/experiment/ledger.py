@@ -24,9 +24,18 @@ FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)  # said of a write, without a n
 
 
 def home() -> Path:
-    """The checkout this works in: the nearest folder, from here upwards, that holds `notebooks`; else this folder."""
+    """Where results and figures go: the nearest folder, from here upwards, that holds `notebooks`; else this folder."""
     here = Path.cwd()
     return next((folder for folder in (here, *here.parents) if (folder / "notebooks").is_dir()), here)
+
+
+def course() -> Path:
+    """The checkout whose notebooks, published results and papers' numbers are read.
+
+    It is `home()`, or from elsewhere the one imachsr was installed from.
+    """
+    installed = Path(__file__).parents[2]
+    return next((folder for folder in (home(), installed) if (folder / "notebooks").is_dir()), home())
 
 
 def ledger_folder() -> Path:
@@ -36,7 +45,7 @@ def ledger_folder() -> Path:
 
 def published_folder() -> Path:
     """Where chosen Results are kept; committed."""
-    return home() / "data" / "results"
+    return course() / "data" / "results"
 
 
 def tuning_folder() -> Path:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..experiment import home, write_atomically
+from ..experiment import course, write_atomically
 
 TYPES = {"str": str, "int": int, "float": float, "bool": bool}
 
@@ -175,7 +175,7 @@ def store(executed: str | Path, notebook: str | Path) -> None:
 
 def notebooks(chosen: Sequence[str] = ()) -> list[Path]:
     """The numbered notebooks in reading order, or those whose number or name begins with one of `chosen`."""
-    folder = home() / "notebooks"
+    folder = course() / "notebooks"
     every = sorted(folder.glob("[0-9][0-9]_*.ipynb"))
     if not every:
         raise ValueError(f"got no notebooks in {folder}; they come with the repository; run this inside a checkout")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..claims import claims, judge, papers_folder
 from ..claims.weights import supported
-from ..experiment import Result, comparison, home, provenance, published_folder, results, write_atomically
+from ..experiment import Result, comparison, course, provenance, published_folder, results, write_atomically
 from ..experiment.tables import said_once
 from .verdicts import chapter
 
@@ -44,7 +44,7 @@ def write_report(folder: str | Path, *, tier: str, data: str, failures: Sequence
     """
     folder = Path(folder)
     ran = [result for result in results() if (result.settings["tier"], result.settings["data"]) == (tier, data)]
-    titles = {path.name[:2]: _title(path) for path in sorted((home() / "notebooks").glob("[0-9][0-9]_*.ipynb"))}
+    titles = {path.name[:2]: _title(path) for path in sorted((course() / "notebooks").glob("[0-9][0-9]_*.ipynb"))}
     chapters: dict[str, list[str]] = {}
     for image in _figures(folder):
         chapters.setdefault(image.name[:2], []).append(_picture(image))
@@ -96,7 +96,7 @@ def _claims() -> str:
 
 
 def _choices() -> str:
-    path = home() / "data" / "papers" / "choices.json"
+    path = course() / "data" / "papers" / "choices.json"
     chosen = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else []
     evidence = {"weights": supported().says} if any("evidence" in row for row in chosen) else {}
     return _table((row["silent"], f"{row['choice']} {evidence.get(row.get('evidence'), '')}".strip()) for row in chosen)

@@ -116,7 +116,8 @@ def test_report_stands_alone(tmp_path, monkeypatch):
 
     from imachsr import figures
 
-    monkeypatch.chdir(tmp_path)
+    for module in ("claims.sources", "reproduce.report"):
+        monkeypatch.setattr(f"imachsr.{module}.course", lambda: tmp_path)  # installed without the papers' numbers
     figure = plt.figure()
     figures.show(figure, "01_line", alt="a <line>", caption="what to see", folder=tmp_path)
     report = reproduce.write_report(tmp_path, tier="smoke", data="streets", failures=["03: stopped"]).read_text()
