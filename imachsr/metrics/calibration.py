@@ -1,4 +1,4 @@
-"""Whether confidence is deserved. Axes: B images, K classes, M bins; every scored pixel counts once."""
+"""Whether confidence is deserved. Axes: B images, K classes, J bins; every scored pixel counts once."""
 
 from __future__ import annotations
 
@@ -14,15 +14,16 @@ from .probabilities import UNIT, check, check_alike, check_classes, check_counte
 class Calibration:
     """Expected calibration error: how far confidence is from accuracy.
 
-    A pixel's confidence is its largest probability. Pixels are put into M equal bins ((m-1)/M, m/M] by confidence, and
+    A pixel's confidence is its largest probability. Pixels are put into J equal bins ((j-1)/J, j/J] by confidence, and
 
-        ECE = sum_m |B_m| / n * |accuracy(B_m) - confidence(B_m)|          (Guo et al., ICML 2017, Eq. 3)
+        ECE = sum_j n_j / n * |accuracy_j - confidence_j|          (Guo et al., ICML 2017, Eq. 3)
 
-    with n the scored pixels. ECE has no sign; `overconfidence`, the mean confidence minus the accuracy, has one.
+    with n the scored pixels, n_j of them in bin j. ECE has no sign; `overconfidence`, the mean confidence minus the
+    accuracy, has one.
 
     Args:
         classes: K, the number of classes.
-        bins: M; 15 as in Guo et al., Table 1.
+        bins: J; 15 as in Guo et al., Table 1.
         ignore_index: label whose pixels are not scored.
 
     >>> calibration = Calibration(2)
@@ -68,7 +69,7 @@ class Calibration:
         """ece, mce (the largest gap of a bin), confidence, accuracy, overconfidence; per bin under `bins`.
 
         Returns:
-            Shares of one. `bins` maps share, confidence and accuracy to M values (nan in an empty bin).
+            Shares of one. `bins` maps share, confidence and accuracy to J values (nan in an empty bin).
 
         Raises:
             ValueError: no scored pixel yet.

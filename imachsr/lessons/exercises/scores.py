@@ -28,11 +28,11 @@ def image_iou(confusions: np.ndarray) -> float:
 
 
 def calibration_error(confidence: np.ndarray, right: np.ndarray, bins: int) -> float:
-    """ECE: sum over bins ((m-1)/M, m/M] of its share of pixels times |accuracy - confidence|; both (N,)."""
+    """ECE: sum over bins ((j-1)/J, j/J] of its share of pixels times |accuracy - confidence|; both (N,)."""
     places = np.clip(np.ceil(confidence * bins).astype(int) - 1, 0, bins - 1)
     error = 0.0
-    for m in range(bins):
-        inside = places == m
+    for j in range(bins):
+        inside = places == j
         if inside.any():
             error += inside.mean() * abs(right[inside].mean() - confidence[inside].mean())
     return float(error)
@@ -78,7 +78,7 @@ def _over_present(hit: np.ndarray, of: np.ndarray) -> float:
 
 def _gaps(confidence: np.ndarray, right: np.ndarray, bins: int) -> tuple[np.ndarray, np.ndarray]:
     places = np.clip(np.ceil(confidence * bins).astype(int) - 1, 0, bins - 1)
-    members = [places == m for m in range(bins) if (places == m).any()]
+    members = [places == j for j in range(bins) if (places == j).any()]
     return np.array([i.mean() for i in members]), np.array([(right[i] - confidence[i]).mean() for i in members])
 
 
@@ -120,22 +120,22 @@ EXERCISES = (
     ),
     Exercise(
         id="04.calibration",
-        task="The expected calibration error of Guo et al.: put pixels into M equal bins by confidence; sum over the "
+        task="The expected calibration error of Guo et al.: put pixels into J equal bins by confidence; sum over the "
         "bins their share of the pixels times the distance between accuracy and mean confidence.",
         solution=calibration_error,
         instance=_guesses,
         wrong={
-            "every bin counts the same, however few pixels it holds": lambda c, r, M: float(
-                np.abs(_gaps(c, r, M)[1]).mean()
+            "every bin counts the same, however few pixels it holds": lambda c, r, J: float(
+                np.abs(_gaps(c, r, J)[1]).mean()
             ),
-            "kept the sign, so that over- and underconfident bins cancel": lambda c, r, M: float(
-                (_gaps(c, r, M)[0] * _gaps(c, r, M)[1]).sum()
+            "kept the sign, so that over- and underconfident bins cancel": lambda c, r, J: float(
+                (_gaps(c, r, J)[0] * _gaps(c, r, J)[1]).sum()
             ),
-            "no bins: a single pixel is right or wrong, never 70 % right": lambda c, r, M: float(np.abs(r - c).mean()),
-            "took the largest gap: this is the maximum calibration error": lambda c, r, M: float(
-                np.abs(_gaps(c, r, M)[1]).max()
+            "no bins: a single pixel is right or wrong, never 70 % right": lambda c, r, J: float(np.abs(r - c).mean()),
+            "took the largest gap: this is the maximum calibration error": lambda c, r, J: float(
+                np.abs(_gaps(c, r, J)[1]).max()
             ),
-            "squared the gaps": lambda c, r, M: float((_gaps(c, r, M)[0] * _gaps(c, r, M)[1] ** 2).sum()),
+            "squared the gaps": lambda c, r, J: float((_gaps(c, r, J)[0] * _gaps(c, r, J)[1] ** 2).sum()),
         },
     ),
 )
