@@ -6,30 +6,12 @@ import torch
 from torch import Tensor
 
 from ..._common import check_labels, sum_dtype, working_dtype
-from .._op import loss_operator
+from .._op import cross_entropy_twin
 from ._strips import Image
 
 
+@cross_entropy_twin("chunked")
 def cross_entropy(
-    logits: Tensor,
-    targets: Tensor,
-    weight: Tensor | None,
-    label_smoothing: float,
-    align_corners: bool,
-    ignore_index: int,
-    reduction: str,
-) -> Tensor:
-    """Twin of `imachsr.losses.cross_entropy`'s reference."""
-    if logits.ndim == 2:
-        logits, targets = logits[:, :, None, None], targets[:, None, None]
-    return _operator(logits, targets, weight, label_smoothing, align_corners, ignore_index, reduction == "mean")
-
-
-@loss_operator(
-    "cross_entropy_chunked",
-    "Tensor targets, Tensor? weight, float label_smoothing, bool align_corners, int ignore_index, bool mean",
-)
-def _operator(
     logits: Tensor,
     targets: Tensor,
     weight: Tensor | None,

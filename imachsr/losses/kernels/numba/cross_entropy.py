@@ -7,33 +7,14 @@ import torch
 from torch import Tensor
 
 from ..._common import label_error
-from .._op import loss_operator
+from .._op import cross_entropy_twin
 from . import _sweeps
 from ._strips import Plan, plan
 from ._threads import run
 
 
+@cross_entropy_twin("numba")
 def cross_entropy(
-    logits: Tensor,
-    targets: Tensor,
-    weight: Tensor | None,
-    label_smoothing: float,
-    align_corners: bool,
-    ignore_index: int,
-    reduction: str,
-) -> Tensor:
-    """Twin of `imachsr.losses.cross_entropy`'s reference."""
-    if logits.ndim == 2:
-        logits, targets = logits[:, :, None, None], targets[:, None, None]
-    mean = reduction == "mean"
-    return _operator(logits, targets, weight, label_smoothing, align_corners, ignore_index, mean)
-
-
-@loss_operator(
-    "cross_entropy_numba",
-    "Tensor targets, Tensor? weight, float label_smoothing, bool align_corners, int ignore_index, bool mean",
-)
-def _operator(
     logits: Tensor,
     targets: Tensor,
     weight: Tensor | None,

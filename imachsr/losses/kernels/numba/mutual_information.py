@@ -8,23 +8,14 @@ from torch import Tensor
 
 from ..._common import label_error
 from .._joint import loss_and_slope
-from .._op import loss_operator
+from .._op import mutual_information_twin
 from . import _sweeps
 from ._strips import Plan, plan
 from ._threads import run
 
 
+@mutual_information_twin("numba")
 def mutual_information(
-    logits: Tensor, targets: Tensor, align_corners: bool, ignore_index: int, reduction: str
-) -> Tensor:
-    """Twin of the plug-in reference of `imachsr.losses.mutual_information`."""
-    if logits.ndim == 2:  # one joint over the batch: a single image, as wide as the batch
-        logits, targets = logits.T[None, :, None, :], targets[None, None]
-    return _operator(logits, targets, align_corners, ignore_index, reduction == "mean")
-
-
-@loss_operator("mutual_information_numba", "Tensor targets, bool align_corners, int ignore_index, bool mean")
-def _operator(
     logits: Tensor, targets: Tensor, align_corners: bool, ignore_index: int, mean: bool, wanted: bool
 ) -> tuple[Tensor, Tensor]:
     batch = plan(logits, targets, align_corners)

@@ -2,33 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import torch
 from torch import Tensor
 
-from .._op import refuse_second
+from .._op import negative_entropy_twin
 from . import _sweeps
 from ._strips import tile
 from ._threads import TASKS, WORK, run
 
 
-def negative_entropy(features: Tensor, dim: int, reduction: str) -> Tensor:
-    """Twin of `imachsr.losses.negative_entropy`'s reference."""
-    return _operator(features, dim % features.ndim, reduction == "mean")
-
-
-@torch.library.custom_op("imachsr::negative_entropy_numba", mutates_args=())
-def _operator(features: Tensor, dim: int, mean: bool) -> Tensor:
-    C = features.shape[dim]
-    maps, last = _maps(_dense(features, dim), dim)
-    tasks, step = _cut(maps, last)
-    parts = run(lambda b, begin, end: _sweeps.negative_entropy(maps[b], last, begin, end, step), tasks)
-    return torch.tensor(sum(parts) / (features.numel() // C if mean else 1), dtype=torch.float32)
-
-
-@torch.library.custom_op("imachsr::negative_entropy_gradient_numba", mutates_args=())
 def _gradient(features: Tensor, upstream: Tensor, dim: int, mean: bool) -> Tensor:
     C = features.shape[dim]
     dense = _dense(features, dim)
@@ -45,6 +28,15 @@ def _gradient(features: Tensor, upstream: Tensor, dim: int, mean: bool) -> Tenso
     if (gradient.dtype, gradient.stride()) == (like.dtype, like.stride()):
         return gradient
     return torch.empty_like(features).copy_(gradient)
+
+
+@negative_entropy_twin("numba", _gradient)
+def negative_entropy(features: Tensor, dim: int, mean: bool) -> Tensor:
+    C = features.shape[dim]
+    maps, last = _maps(_dense(features, dim), dim)
+    tasks, step = _cut(maps, last)
+    parts = run(lambda b, begin, end: _sweeps.negative_entropy(maps[b], last, begin, end, step), tasks)
+    return torch.tensor(sum(parts) / (features.numel() // C if mean else 1), dtype=torch.float32)
 
 
 def _dense(features: Tensor, dim: int) -> Tensor:
@@ -69,26 +61,3 @@ def _cut(maps: np.ndarray, last: bool) -> tuple[list[tuple[int, int, int]], int]
     return [(b, cuts[s], cuts[s + 1]) for b in range(B) for s in range(count)], tile(
         cuts[1], C, 2**13 if last else 2**17
     )
-
-
-@_operator.register_fake
-def _(features: Tensor, dim: int, mean: bool) -> Tensor:
-    return features.new_empty((), dtype=torch.float32)
-
-
-@_gradient.register_fake
-def _(features: Tensor, upstream: Tensor, dim: int, mean: bool) -> Tensor:
-    return torch.empty_like(features)
-
-
-def _keep(ctx: Any, inputs: tuple[Tensor, int, bool], output: Tensor) -> None:
-    ctx.save_for_backward(inputs[0])
-    ctx.dim, ctx.mean = inputs[1:]
-
-
-def _backward(ctx: Any, upstream: Tensor) -> tuple[Tensor, None, None]:
-    return _gradient(ctx.saved_tensors[0], upstream, ctx.dim, ctx.mean), None, None
-
-
-_operator.register_autograd(_backward, setup_context=_keep)
-_gradient.register_autograd(refuse_second)

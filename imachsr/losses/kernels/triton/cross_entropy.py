@@ -7,31 +7,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .._op import loss_operator
+from .._op import cross_entropy_twin
 from ._plan import close, label_columns, plan, power, refuse_labels
 from ._sweeps import sweep
 
 
+@cross_entropy_twin("triton")
 def cross_entropy(
-    logits: Tensor,
-    targets: Tensor,
-    weight: Tensor | None,
-    label_smoothing: float,
-    align_corners: bool,
-    ignore_index: int,
-    reduction: str,
-) -> Tensor:
-    """Twin of `imachsr.losses.cross_entropy`'s reference."""
-    if logits.ndim == 2:
-        logits, targets = logits[:, :, None, None], targets[:, None, None]
-    return _operator(logits, targets, weight, label_smoothing, align_corners, ignore_index, reduction == "mean")
-
-
-@loss_operator(
-    "cross_entropy_triton",
-    "Tensor targets, Tensor? weight, float label_smoothing, bool align_corners, int ignore_index, bool mean",
-)
-def _operator(
     logits: Tensor,
     targets: Tensor,
     weight: Tensor | None,

@@ -9,24 +9,15 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from .._joint import loss_and_slope
-from .._op import loss_operator
+from .._op import mutual_information_twin
 from ._plan import close, label_columns, plan, power, refuse_labels
 from ._sweeps import joint, sweep
 
 LABELS = 64  # columns of the joint a program holds
 
 
+@mutual_information_twin("triton")
 def mutual_information(
-    logits: Tensor, targets: Tensor, align_corners: bool, ignore_index: int, reduction: str
-) -> Tensor:
-    """Twin of the plug-in reference of `imachsr.losses.mutual_information`."""
-    if logits.ndim == 2:  # one joint over the batch: a single image, as wide as the batch
-        logits, targets = logits.T[None, :, None, :], targets[None, None]
-    return _operator(logits, targets, align_corners, ignore_index, reduction == "mean")
-
-
-@loss_operator("mutual_information_triton", "Tensor targets, bool align_corners, int ignore_index, bool mean")
-def _operator(
     logits: Tensor, targets: Tensor, align_corners: bool, ignore_index: int, mean: bool, wanted: bool
 ) -> tuple[Tensor, Tensor]:
     (B, K, h, w), (H, W) = logits.shape, targets.shape[1:]
