@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 SHOWN = ("mIoU", "mF1")  # of the papers' Figures 3 and 4
 LEAST_SPAN = 4.0  # points, of an axis: what two seeds of one setting easily differ by
+ALONG = {"points": "number of points M", "distance": "distance, in bases"}
 Groups = Mapping[str, Mapping[str, Any]]  # label -> column -> value: the rows that bear the label
 
 
@@ -87,7 +88,7 @@ def along(
         ran = {value for name in lines for value in rows_of(table, groups[name])[x]}
         _hatch(axis, [place for place, value in enumerate(expected) if value not in ran])
         axis.set(xticks=range(len(expected)), xticklabels=expected, xlim=(-0.6, len(expected) - 0.4))
-        axis.set(xlabel=x, ylabel=f"{metric} (%)", ylim=_wide_enough(*axis.get_ylim()))
+        axis.set(xlabel=ALONG.get(x, x), ylabel=f"{metric} (%)", ylim=_wide_enough(*axis.get_ylim()))
     if axes[0, 0].get_legend_handles_labels()[0]:
         axes[0, -1].legend(frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(1.0, 1.0))
     sns.despine(figure)
