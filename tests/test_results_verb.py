@@ -274,6 +274,13 @@ def test_compare_has_a_table_for_each_ground_and_keeps_the_number_of_points(file
     assert {(row["points"], round(row["difference"], 9)) for row in every} == {(1, 5.0), (5, 5.0)}
 
 
+def test_a_setting_is_shown_where_rows_would_look_alike_without_it():
+    whole, part = (result(scheme="deep_supervision", analysis=share) for share in (0.0, 0.1))
+    assert "analysis" not in comparison([whole, result(scheme="imachsr")])
+    table = comparison([whole, part, result(scheme="hs3")])
+    assert [*table["analysis"]] == ["0.0", "0.1", "0.0"]
+
+
 def test_lists_show_what_was_asked(filed, capsys):
     text = said(capsys, "--ledger", filed, "--where", "seed=7", "--metric", "mF1", "--protocol", "paper")
     assert text.count("\n") == 1

@@ -18,6 +18,7 @@ from .settings import OF_CLUSTERS, OF_POINTS, Settings
 if TYPE_CHECKING:
     import pandas as pd
 
+GROUND = ("tier", "data", "split", "model", "size", "epochs")
 SPREAD = " sd"  # ends the name of a metric's column of standard deviations
 # settings that a footing always names, that a study varies, or that change no score
 SAID = {"data", "split", "size", "model", "epochs", "scheme", *OF_POINTS, "seed", "tier", "root", "workers",
@@ -33,7 +34,8 @@ def comparison(
 ) -> pd.DataFrame:
     """Results side by side: mean over the seeds of equal settings, in per cent, and how many seeds there were.
 
-    Settings of points or clusters are columns where results of one scheme differ in them.
+    Settings of points or clusters are columns where results of one scheme differ in them; any other setting that can
+    change a score, where results differ that would look alike without it.
 
     Args:
         results: from a ledger.
@@ -43,7 +45,8 @@ def comparison(
     """
     import pandas as pd
 
-    shown = ["tier", "data", "split", "model", "size", "epochs", "scheme", *varied(results)]
+    shown = [*GROUND, "scheme", *varied(results)]
+    shown += _unlike(results, shown)
     rows = [
         {
             **{name: told(result, name) for name in shown},
@@ -71,6 +74,18 @@ def varied(results: Sequence[Result]) -> list[str]:
         for name in (*OF_POINTS, *OF_CLUSTERS):
             seen.setdefault((result.settings["scheme"], name), set()).add(told(result, name))
     return [name for name in (*OF_POINTS, *OF_CLUSTERS) if any(len(v) > 1 for (_, n), v in seen.items() if n == name)]
+
+
+def _unlike(results: Sequence[Result], shown: Sequence[str]) -> list[str]:
+    """Settings in which results differ that are alike in all that is shown."""
+    others = [name for name in Settings.__dataclass_fields__ if name not in {*shown, *SAID}]
+    seen: dict[tuple[Any, ...], set[tuple[Any, ...]]] = {}
+    for result in results:
+        alike = tuple(told(result, name) for name in shown)
+        seen.setdefault(alike, set()).add(tuple(told(result, name) for name in others))
+    return [
+        name for place, name in enumerate(others) if any(len({v[place] for v in each}) > 1 for each in seen.values())
+    ]
 
 
 def told(result: Result, name: str) -> str | int:

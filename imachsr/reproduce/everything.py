@@ -101,6 +101,8 @@ def reproduce(
         for outcome in run_all(due.missing, jobs=jobs, scheduler=scheduler, launch=launch, progress=progress)
         if outcome.error
     ]
+    if minutes:
+        minutes.runs_ended()
     failures += _execute_all(asked, out, store_outputs, progress, minutes)
     if paths:
         _say_where(out, write_report(out, tier=tier, data=data, failures=failures), tier, data)

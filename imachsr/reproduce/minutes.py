@@ -60,6 +60,11 @@ class Minutes:
         self._runs = {notebook: _keys(each) for notebook, each in settings.items()}
         every = {key for keys in self._runs.values() for key in keys}
         self._missing = {key for key in every if not (self._ledger / f"{key}.json").is_file()}
+        self._training = Stopwatch()
+
+    def runs_ended(self) -> None:
+        """Say that the missing runs are over: what other programs took until now belongs to their minutes."""
+        self._training.stop()
 
     def note(self, notebook: str, stopwatch: Stopwatch, *, tier: str = "every", data: str = "every") -> None:
         """File how long a notebook took: the first time, its runs included, or again, when all of them were filed.
@@ -83,11 +88,18 @@ class Minutes:
             "again": bool(runs) and not trained,
             "runs": len(trained),
             "seconds": round(stopwatch.seconds + sum(result.provenance["seconds"] for result in trained), 1),
-            "others": None if stopwatch.others is None else round(stopwatch.others, 1),
+            "others": _others([stopwatch, self._training] if trained else [stopwatch]),
             "cores": os.cpu_count(),
             **provenance(torch.device("cuda") if torch.cuda.is_available() else None),
         }
         _merge(self._ledger, [row])
+
+
+def _others(stopwatches: Sequence[Stopwatch]) -> float | None:
+    """Cores that other programs kept busy, on average over all of the time; None where it is not known."""
+    busy = [each.seconds * each.others for each in stopwatches if each.others is not None]
+    known = len(busy) == len(stopwatches)
+    return round(sum(busy) / sum(each.seconds for each in stopwatches), 1) if known else None
 
 
 def _keys(settings: Sequence[Settings]) -> list[str]:

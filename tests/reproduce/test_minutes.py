@@ -38,7 +38,8 @@ def test_first_time_counts_the_runs_again_does_not_and_half_of_them_is_neither(t
     file(tmp_path, names["imachsr"], SETTINGS[1])
     half.note("09_small", watch(5.0), tier="smoke", data="streets")
     assert minutes(tmp_path) == []
-    first.note("09_small", watch(30.0, 1.2), tier="smoke", data="streets")
+    first._training = watch(90.0, 1.4)
+    first.note("09_small", watch(30.0, 0.6), tier="smoke", data="streets")
     Minutes({"09_small": SETTINGS}, ledger=tmp_path).note("09_small", watch(12.0), tier="smoke", data="streets")
     rows = minutes(tmp_path)
     assert [(row["again"], row["runs"], row["seconds"]) for row in rows] == [(False, 2, 150.0), (True, 0, 12.0)]
@@ -69,6 +70,18 @@ def test_words_name_other_data_and_notebooks_without_tiers(tmp_path):
     note("14_x", watch(30.0))
     assert lessons.minutes("03", rows=minutes(tmp_path)).splitlines()[:2][1].startswith("lesson   camvid: 1.0 min (")
     assert lessons.minutes("14", rows=minutes(tmp_path)).startswith("every    0.5 min (")
+
+
+def test_what_others_took_during_the_trainings_is_known_once_they_are_over(tmp_path, monkeypatch):
+    monkeypatch.setattr("imachsr.reproduce.minutes.key_of", lambda settings: "a" * 16)
+    for ended in (False, True):
+        found = Minutes({"09_small": SETTINGS[:1]}, ledger=tmp_path / f"{ended}")
+        file(tmp_path / f"{ended}", "a" * 16, SETTINGS[0])
+        if ended:
+            found.runs_ended()
+        found.note("09_small", watch(30.0), tier="smoke", data="streets")
+        (row,) = minutes(tmp_path / f"{ended}")
+        assert (row["others"] is not None) == (ended and _strangers() is not None)
 
 
 def test_others_are_counted_in_cores(monkeypatch):
