@@ -293,7 +293,8 @@ def test_what_is_not_written_that_way_is_refused(filed, capsys):
 
 
 def test_publish_by_filter(filed, capsys, tmp_path, monkeypatch):
-    (tmp_path / "home" / "notebooks").mkdir(parents=True)
+    for folder in ("notebooks", "data/papers"):
+        (tmp_path / "home" / folder).mkdir(parents=True)
     monkeypatch.chdir(tmp_path / "home")
     text = said(
         capsys, "publish", "--ledger", filed, "--where", "scheme=imachsr", "--where", "seed=0", "--where", "seed=1"
@@ -305,6 +306,7 @@ def test_publish_by_filter(filed, capsys, tmp_path, monkeypatch):
 
 def test_what_is_published_is_read_from_anywhere_and_what_is_run_is_filed_here(tmp_path, monkeypatch):
     checkout = course()
+    (tmp_path / "notebooks").mkdir()  # of a class, say, with versions to fill in
     monkeypatch.chdir(tmp_path)
     assert course() == checkout
     assert published_folder() == checkout / "data" / "results"

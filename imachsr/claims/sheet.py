@@ -97,7 +97,7 @@ def _row(judgement: Judgement, contrast: Contrast | None) -> dict[str, str]:
 def _against(contrast: Contrast) -> str:
     """What is compared, the shared settings in front; the scheme alone where it is compared with its absence."""
     sides = [dict(contrast.better), dict(contrast.worse)]
-    constant = not all([side.pop("divide", True) for side in sides])
+    divided = [side.pop("divide", True) for side in sides]
     schemes = [side.pop("scheme") for side in sides]
     shared = [_said(name, value) for name, value in sides[0].items() if sides[1].get(name) == value]
     own = [
@@ -107,7 +107,7 @@ def _against(contrast: Contrast) -> str:
     if schemes[0] != schemes[1]:
         own = [[scheme, *words] for scheme, words in zip(schemes, own, strict=True)]
     against = ", ".join(own[0]) if schemes[1] == "conventional" else " vs ".join(", ".join(words) for words in own)
-    return ", ".join([*shared, against, *(["constant weight"] if constant else [])])
+    return ", ".join([*shared, against, *([] if all(divided) else ["constant weight"])])
 
 
 def _said(name: str, value: object) -> str:

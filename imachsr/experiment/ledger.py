@@ -24,18 +24,22 @@ FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)  # said of a write, without a n
 
 
 def home() -> Path:
-    """Where results and figures go: the nearest folder, from here upwards, that holds `notebooks`; else this folder."""
+    """Where local results and figures go: the checkout this folder lies in; elsewhere this folder."""
     here = Path.cwd()
-    return next((folder for folder in (here, *here.parents) if (folder / "notebooks").is_dir()), here)
+    return next((folder for folder in (here, *here.parents) if _is_checkout(folder)), here)
 
 
 def course() -> Path:
-    """The checkout whose notebooks, published results and papers' numbers are read.
+    """Where notebooks and papers' numbers are read, and published results are kept.
 
-    It is `home()`, or from elsewhere the one imachsr was installed from.
+    The checkout this folder lies in; elsewhere the one imachsr was installed from, or this folder where there is none.
     """
-    installed = Path(__file__).parents[2]
-    return next((folder for folder in (home(), installed) if (folder / "notebooks").is_dir()), home())
+    return next((folder for folder in (home(), Path(__file__).parents[2]) if _is_checkout(folder)), home())
+
+
+def _is_checkout(folder: Path) -> bool:
+    """A folder `notebooks` alone may be a class's copy."""
+    return (folder / "notebooks").is_dir() and (folder / "data" / "papers").is_dir()
 
 
 def ledger_folder() -> Path:

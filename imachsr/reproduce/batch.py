@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import shlex
 import subprocess
 import sys
@@ -19,10 +18,10 @@ from typing import Any
 from ..experiment import Result, Settings, first_phase, ledger_folder, published_folder, results
 from ..experiment.study import data_of
 from .live import live_lines
+from .one import FAILED
 
 OF_DATA = ("data", "split", "root", "size", "length", "classes", "inputs")  # settings that say which images are read
 SAID = ("model", "scheme", "points", "data", "size", "epochs", "seed", "tier", "length", "batch_size", "memory_format")
-ERROR = re.compile(r"\w*(Error|Exception): ")  # begins the last line of a traceback
 LAUNCHERS = ("accelerate", "torchrun", "python")  # of this environment, whichever is active
 
 
@@ -61,11 +60,11 @@ def plan(settings: Sequence[Settings], *, ledger: str | Path | None = None) -> P
     filed: dict[str, Settings] = {}
     missing: dict[str, Settings] = {}
     for setting in settings:
-        if (ledger / f"{key_of(setting)}.json").is_file():
+        if _is_filed(setting, ledger):
             filed[key_of(setting)] = setting
             continue
         first = first_phase(setting)
-        if first and not (ledger / f"{key_of(first)}.json").is_file():
+        if first and not _is_filed(first, ledger):
             missing.setdefault(key_of(first), first)
         missing.setdefault(key_of(setting), setting)
     speeds = _speeds(results(ledger, published_folder()))
@@ -154,7 +153,9 @@ def run_one(
     lines = [line for line in log.read_text(errors="replace").splitlines() if line.strip()]
     if status == 0:
         return str(log), ""
-    errors = [line for line in lines if ERROR.match(line)] if launch else lines[-1:]  # others' errors follow from it
+    errors = [
+        line.removeprefix(FAILED) for line in lines if line.startswith(FAILED)
+    ]  # of processes: one upsets another
     return str(log), ([*errors, *lines[-1:]] or [f"it ended with status {status} and no word"])[0]
 
 
@@ -174,6 +175,10 @@ def words(settings: Settings) -> str:
 def key_of(settings: Settings) -> str:
     """The key a setting's Result is filed under."""
     return settings.key(_data_of(settings)[0])
+
+
+def _is_filed(settings: Settings, ledger: Path) -> bool:
+    return (ledger / f"{key_of(settings)}.json").is_file()
 
 
 def _data_of(settings: Settings) -> tuple[str, int]:

@@ -11,9 +11,11 @@ import time
 
 from ..experiment import Settings, run
 
+FAILED = "run failed: "  # begins the line that says why, whatever a launcher prints around it
+
 
 def main() -> int:
-    """Run it; what went wrong is the last line printed."""
+    """Run it; what went wrong is a line printed."""
     ledger, fields = sys.argv[1:]
     threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
     try:
@@ -21,7 +23,7 @@ def main() -> int:
     except KeyboardInterrupt:
         return 130
     except Exception as error:
-        print(f"{type(error).__name__}: {error}".replace("\n", " "), file=sys.stderr)
+        print(f"{FAILED}{type(error).__name__}: {error}".replace("\n", " "), file=sys.stderr)
         return 1
     return 0
 

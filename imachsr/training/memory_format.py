@@ -16,7 +16,11 @@ LAYOUTS = {"contiguous": torch.contiguous_format, "channels_last": torch.channel
 
 
 def layout_by(name: str, trainee: Supervised, loader: DataLoader) -> str:
-    """The layout a name asks for; "auto" measures on the first samples."""
+    """The layout a name asks for; "auto" measures on the first samples, and leaves the trainee contiguous.
+
+    Raises:
+        ValueError: no layout of that name.
+    """
     if name not in (*LAYOUTS, "auto"):
         raise ValueError(f"got memory_format={name!r}; it is one of {[*LAYOUTS, 'auto']}; choose one")
     if name == "auto":

@@ -167,6 +167,13 @@ def test_processes_train_one_run_together(tmp_path, launch):
     assert len(two.per_image) == len(one.per_image) == 16
 
 
+def test_a_launched_run_that_fails_says_why(tmp_path):
+    """Not what the launcher prints last."""
+    settings = replace(TINY, model="no_such_network", memory_format="contiguous")
+    (outcome,) = run_all([settings], launch="torchrun --standalone --nproc-per-node 2", ledger=tmp_path, progress=False)
+    assert outcome.error.startswith("ValueError: got model 'no_such_network'")
+
+
 def test_a_dry_run_names_the_runs_and_starts_nothing(monkeypatch, capsys):
     monkeypatch.setattr("imachsr.reproduce.everything.run_all", lambda *_, **__: pytest.fail("a run began"))
     monkeypatch.setattr("imachsr.reproduce.everything.execute", lambda *_, **__: pytest.fail("a notebook began"))

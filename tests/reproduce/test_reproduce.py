@@ -139,7 +139,8 @@ def test_picture_without_words_is_refused(tmp_path):
 
 
 def test_unknown_notebook_and_missing_data_are_refused_first(tmp_path, monkeypatch):
-    (tmp_path / "notebooks").mkdir()
+    for folder in ("notebooks", "data/papers"):
+        (tmp_path / folder).mkdir(parents=True)
     notebook(tmp_path / "notebooks", "open('ran', 'w')")
     monkeypatch.chdir(tmp_path)
     assert [p.stem for p in reproduce.notebooks(["1"])] == ["01_small"]

@@ -68,7 +68,7 @@ def cross_entropy_twin(impl: str) -> Callable[[Callable[..., tuple[Tensor, Tenso
             mean = reduction == "mean"
             return operator(logits, targets, weight, label_smoothing, align_corners, ignore_index, mean)
 
-        return twin
+        return _named(twin, "cross_entropy")
 
     return decorate
 
@@ -90,7 +90,7 @@ def mutual_information_twin(impl: str) -> Callable[[Callable[..., tuple[Tensor, 
                 logits, targets = logits.T[None, :, None, :], targets[None, None]
             return operator(logits, targets, align_corners, ignore_index, reduction == "mean")
 
-        return twin
+        return _named(twin, "mutual_information")
 
     return decorate
 
@@ -105,10 +105,10 @@ def negative_entropy_twin(
     """
 
     def decorate(kernel: Callable[..., Tensor]) -> Callable[..., Tensor]:
-        name = f"imachsr::negative_entropy_{impl}"
         forward = torch.library.custom_op(
-            name, mutates_args=(), schema="(Tensor features, int dim, bool mean) -> Tensor"
-        )(kernel)
+            f"imachsr::negative_entropy_{impl}", mutates_args=(),
+            schema="(Tensor features, int dim, bool mean) -> Tensor",
+        )(kernel)  # fmt: skip
         backward = torch.library.custom_op(
             f"imachsr::negative_entropy_gradient_{impl}", mutates_args=(),
             schema="(Tensor features, Tensor upstream, int dim, bool mean) -> Tensor",
@@ -129,9 +129,15 @@ def negative_entropy_twin(
         def twin(features: Tensor, dim: int, reduction: str) -> Tensor:
             return forward(features, dim % features.ndim, reduction == "mean")
 
-        return twin
+        return _named(twin, "negative_entropy")
 
     return decorate
+
+
+def _named(twin: Callable[..., Tensor], loss: str) -> Callable[..., Tensor]:
+    twin.__name__ = twin.__qualname__ = loss
+    twin.__doc__ = f"Twin of `imachsr.losses.{loss}`'s reference, with its arguments."
+    return twin
 
 
 def _working(tensor: Tensor) -> torch.dtype:
