@@ -8,9 +8,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..metrics.protocols import image_scores
+from ..metrics.protocols import MEANS, image_means
 
 LEVEL = 0.05  # of every test; intervals cover 1 - LEVEL
+VALUES = 2**21  # counts that resampled images may hold at once
 POWER = 0.8  # of the smallest effect that is called visible
 
 
@@ -117,23 +118,25 @@ def block_bootstrap(
         )
     count = images.pop()
     block = min(block, count)
-    draw = np.random.default_rng(seed)
-    found = []
-    for _ in range(draws):
-        starts = draw.integers(0, count - block + 1, -(-count // block))
-        chosen = (starts[:, None] + np.arange(block)).ravel()[:count]
-        pairs = zip(better, worse, strict=True)
-        found.append(
-            np.mean([_score(a[chosen], metric, protocol) - _score(b[chosen], metric, protocol) for a, b in pairs])
-        )
+    starts = np.random.default_rng(seed).integers(0, count - block + 1, (draws, -(-count // block), 1))
+    chosen = (starts + np.arange(block)).reshape(draws, -1)[:, :count]
+    pairs = zip(better, worse, strict=True)
+    found = np.mean([_scores(a, chosen, metric, protocol) - _scores(b, chosen, metric, protocol) for a, b in pairs], 0)
     low, high = np.quantile(found, [LEVEL / 2, 1 - LEVEL / 2])
     return float(low), float(high)
 
 
-def _score(counts: np.ndarray, metric: str, protocol: str) -> float:
-    if protocol == "dataset":  # the whole set counted as one image
-        counts, protocol = counts.sum(0, keepdims=True), "image"
-    return 100 * image_scores(counts, protocol)[metric]
+def _scores(counts: np.ndarray, chosen: np.ndarray, metric: str, protocol: str) -> np.ndarray:
+    """The metric in per cent for each row of chosen images, a few rows at a time: they take memory."""
+    parts = []
+    for few in np.array_split(chosen, max(1, chosen.size * counts[0].size // VALUES)):
+        sets = counts[few]  # (sets, N, 3, K)
+        if protocol == "dataset":  # the whole set counted as one image
+            means, _ = image_means(sets.sum(1, keepdims=True), "image")
+        else:
+            means, _ = image_means(sets, protocol)
+        parts.append(100 * means[MEANS[metric]])
+    return np.concatenate(parts)
 
 
 def _standard_error(values: Sequence[float]) -> float:

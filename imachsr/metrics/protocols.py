@@ -17,6 +17,8 @@ PROTOCOLS = {
     "paper_zero": "as paper, but every 0/0 counts as 0 and each mean runs over all images",
 }
 
+MEANS = {"mIoU": "iou", "mPrecision": "precision", "mRecall": "recall", "mF1": "f1"}  # metric -> what it is the mean of
+
 
 def dataset_scores(matrix: np.ndarray) -> dict[str, Any]:
     """Scores of one confusion matrix (K, K), rows truth and columns prediction."""
@@ -28,24 +30,32 @@ def dataset_scores(matrix: np.ndarray) -> dict[str, Any]:
 
 def image_scores(counts: np.ndarray, protocol: str) -> dict[str, Any]:
     """Scores from every image's true positives, false positives and false negatives (N, 3, K)."""
-    tp, fp, fn = counts.transpose(1, 0, 2)  # (N, K) each
+    means, per_class = image_means(counts, protocol)
     with np.errstate(invalid="ignore"):
-        accuracy = tp.sum(1) / (tp + fn).sum(1)
-    tables = _ratios(tp, fp, fn)
+        accuracy = counts[:, 0].sum(1) / (counts[:, 0] + counts[:, 2]).sum(1)
+    if protocol.endswith("_zero"):
+        accuracy = np.nan_to_num(accuracy)
+    return _summary(per_class, means, _mean(accuracy))
+
+
+def image_means(counts: np.ndarray, protocol: str) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """Means of iou, precision, recall and f1, and the same per class, from counts (..., N, 3, K) of sets of images.
+
+    Returns:
+        Means (...), and means over images for each class (..., K).
+    """
+    tables = _ratios(*np.moveaxis(counts, -2, 0))  # (..., N, K) each
     if protocol.endswith("_zero"):
         tables = {key: np.nan_to_num(values) for key, values in tables.items()}
-        accuracy = np.nan_to_num(accuracy)
-    per_class = {key: _mean(values, axis=0) for key, values in tables.items()}
+    per_class = {key: _mean(values, axis=-2) for key, values in tables.items()}
     if protocol.startswith("image"):
-        means = {key: _mean(_mean(values, axis=1)) for key, values in tables.items()}
-    else:
-        precision, recall = per_class["precision"], per_class["recall"]
-        with np.errstate(invalid="ignore"):
-            f1 = 2 * precision * recall / (precision + recall)
-        # never right where both are defined is F1 = 0; an undefined one leaves the class undefined
-        per_class["f1"] = np.where(precision + recall == 0, 0.0, f1)
-        means = {key: _mean(values) for key, values in per_class.items()}
-    return _summary(per_class, means, _mean(accuracy))
+        return {key: _mean(_mean(values)) for key, values in tables.items()}, per_class
+    precision, recall = per_class["precision"], per_class["recall"]
+    with np.errstate(invalid="ignore"):
+        f1 = 2 * precision * recall / (precision + recall)
+    # never right where both are defined is F1 = 0; an undefined one leaves the class undefined
+    per_class["f1"] = np.where(precision + recall == 0, 0.0, f1)
+    return {key: _mean(values) for key, values in per_class.items()}, per_class
 
 
 def _ratios(tp: np.ndarray, fp: np.ndarray, fn: np.ndarray) -> dict[str, np.ndarray]:
@@ -58,17 +68,16 @@ def _ratios(tp: np.ndarray, fp: np.ndarray, fn: np.ndarray) -> dict[str, np.ndar
         }
 
 
-def _mean(values: np.ndarray, axis: int | None = None) -> Any:
+def _mean(values: np.ndarray, axis: int = -1) -> Any:
     """Mean over the defined values; nan where there are none."""
     defined = ~np.isnan(values)
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.where(defined, values, 0.0).sum(axis) / defined.sum(axis)
 
 
-def _summary(per_class: dict[str, np.ndarray], means: dict[str, float], accuracy: float) -> dict[str, Any]:
-    names = {"mIoU": "iou", "mPrecision": "precision", "mRecall": "recall", "mF1": "f1"}
+def _summary(per_class: dict[str, np.ndarray], means: dict[str, Any], accuracy: float) -> dict[str, Any]:
     return {
-        **{name: float(means[key]) for name, key in names.items()},
+        **{name: float(means[key]) for name, key in MEANS.items()},
         "pixel_accuracy": float(accuracy),
         "per_class": {key: [float(value) for value in values] for key, values in per_class.items()},
     }
