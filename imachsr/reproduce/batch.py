@@ -18,10 +18,10 @@ from typing import Any
 from ..experiment import Result, Settings, first_phase, ledger_folder, published_folder, results
 from ..experiment.study import data_of
 from .live import live_lines
-from .one import FAILED
 
 OF_DATA = ("data", "split", "root", "size", "length", "classes", "inputs")  # settings that say which images are read
 SAID = ("model", "scheme", "points", "data", "size", "epochs", "seed", "tier", "length", "batch_size", "memory_format")
+FAILED = "run failed: "  # begins the line of a run that says why, whatever a launcher prints around it
 LAUNCHERS = ("accelerate", "torchrun", "python")  # of this environment, whichever is active
 
 

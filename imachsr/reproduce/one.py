@@ -10,8 +10,7 @@ import threading
 import time
 
 from ..experiment import Settings, run
-
-FAILED = "run failed: "  # begins the line that says why, whatever a launcher prints around it
+from .batch import FAILED
 
 
 def main() -> int:
