@@ -43,9 +43,8 @@ def deeplab_cityscapes_margins(folder: Path, quoted: Quoted) -> Verdict:
     for metric in METRICS:
         off, on = next((a, b) for m, d, a, b in _cells(folder, metric) if (m[:7], d) == ("deeplab", "cityscapes"))
         found[metric] = round(100 * (on - off) / off, 2)
-    return found == dict(
-        quoted
-    ), f"the table gives {', '.join(f'{name} {value:.2f} %' for name, value in found.items())}"
+    words = ", ".join(f"{name} {value:.2f} %" for name, value in found.items())
+    return found == dict(quoted), f"the table gives {words}"
 
 
 def almost_all_cells_gain(folder: Path, _: Quoted) -> Verdict:

@@ -153,9 +153,8 @@ def run_one(
     lines = [line for line in log.read_text(errors="replace").splitlines() if line.strip()]
     if status == 0:
         return str(log), ""
-    errors = [
-        line.removeprefix(FAILED) for line in lines if line.startswith(FAILED)
-    ]  # of processes: one upsets another
+    # of several processes the first to fail upsets the others
+    errors = [line.removeprefix(FAILED) for line in lines if line.startswith(FAILED)]
     return str(log), ([*errors, *lines[-1:]] or [f"it ended with status {status} and no word"])[0]
 
 
