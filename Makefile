@@ -10,6 +10,9 @@ else
 BIN := .venv/bin
 endif
 READY := .venv/.ready
+WORKERS ?= 2
+# Over processes of one thread each; the tests of one file stay together, and share what they set up.
+SPREAD := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 NO_HANG := -o faulthandler_timeout=600 -o faulthandler_exit_on_timeout=true # seconds for one test
 
 # Threads that wait without spinning: with any other program on the machine, spinning makes a step many times slower.
@@ -38,8 +41,8 @@ reproduce: $(READY) ## run the notebooks, write figures/report.html (TIER=lesson
 	@$(BIN)/python -m imachsr reproduce --tier $(TIER) --data $(DATA) $(if $(ROOT),--root "$(ROOT)")
 
 test: check ## everything CI checks, notebooks included
-	@$(BIN)/python -m pytest --doctest-modules --ignore=tests/test_house.py --ignore=tests/browser tests imachsr
-	@TQDM_DISABLE=1 $(BIN)/python -m pytest --nbval-lax --nbval-current-env --nbval-cell-timeout 600 notebooks
+	@$(SPREAD) --doctest-modules --ignore=tests/test_house.py --ignore=tests/browser tests imachsr
+	@TQDM_DISABLE=1 $(SPREAD) --nbval-lax --nbval-current-env --nbval-cell-timeout 600 notebooks
 	@test "$$CI" != true || sh tests/browser/chromium.sh || echo "no Chromium: the browser tests skip" >&2
 	@$(BIN)/python -m pytest -rs $(NO_HANG) tests/browser
 

@@ -75,19 +75,9 @@ def reproduce(
     root = str(Path(root).absolute()) if root else None
     for part in ("train", "test"):  # missing or damaged data is refused here, not in a notebook
         datasets.verify(datasets.create(data, part=part, root=root))
-    own = {"tier": tier, "data": data, "root": root or "", "folder": str(out), "seeds": seeds}
-    if taken := sorted({*own} & {*(given or {})}):
-        raise ValueError(
-            f"got parameter {taken[0]!r}, which the runs go by too; runs and notebooks must agree; "
-            f"use the option --{taken[0].replace('folder', 'out')}"
-        )
-    asked = {path: _declared(path, {**own, **(given or {})}) for path in paths}
-    unknown = set(given or {}) - {name for names in asked.values() for name in names}
-    if unknown:
-        raise ValueError(
-            f"got parameter {sorted(unknown)[0]!r}, which none of {[path.stem for path in paths]} declares; "
-            "see the second cell of a notebook"
-        )
+    asked = _parameters_of(
+        paths, {"tier": tier, "data": data, "root": root or "", "folder": str(out), "seeds": seeds}, given or {}
+    )
     settings = [setting for study in studies for setting in study.settings(tier, data, root, seeds)]
     due = plan([replace(setting, tier="custom", **changes) for setting in settings] if changes else settings)
     _say_plan(due)
@@ -121,6 +111,24 @@ def _asked_for(chosen: Sequence[str]) -> tuple[list[Path], list[Study]]:
         raise ValueError(f"{error}; or a study: {[*STUDIES]}") from error
     numbers = {path.name[:2] for path in paths}
     return paths, [study for study in STUDIES.values() if study.notebook[:2] in numbers or study.name in chosen]
+
+
+def _parameters_of(
+    paths: Sequence[Path], own: Mapping[str, Any], given: Mapping[str, Any]
+) -> dict[Path, dict[str, Any]]:
+    """What each notebook is passed: of the runs' own parameters and those given, the ones it declares."""
+    if taken := sorted({*own} & {*given}):
+        raise ValueError(
+            f"got parameter {taken[0]!r}, which the runs go by too; runs and notebooks must agree; "
+            f"use the option --{taken[0].replace('folder', 'out')}"
+        )
+    asked = {path: _declared(path, {**own, **given}) for path in paths}
+    if unknown := sorted({*given} - {name for names in asked.values() for name in names}):
+        raise ValueError(
+            f"got parameter {unknown[0]!r}, which none of {[path.stem for path in paths]} declares; "
+            "see the second cell of a notebook"
+        )
+    return asked
 
 
 def _declared(path: Path, every: Mapping[str, Any]) -> dict[str, Any]:

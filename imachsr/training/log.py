@@ -6,6 +6,8 @@ import json
 import math
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,8 @@ class Log:
     Args:
         folder: for `metrics.jsonl` and, where tensorboard is installed, its events; None records nothing.
         state: of the run; says which step it is.
+
+    Every call raises OSError where the folder cannot be written, with the remedy.
     """
 
     def __init__(self, folder: str | Path | None, state: State) -> None:
@@ -32,20 +36,22 @@ class Log:
         self.resumed = True
         if self.path is None or not self.path.is_file():
             return
-        lines = self.path.read_text(encoding="utf-8").splitlines()
-        kept = [line for line in lines if _behind(line, self.state)]
-        temporary = self.path.with_name(f".{self.path.name}.{os.getpid()}")
-        temporary.write_text("".join(f"{line}\n" for line in kept), encoding="utf-8")
-        os.replace(temporary, self.path)
+        with _told(self.path):
+            lines = self.path.read_text(encoding="utf-8").splitlines()
+            kept = [line for line in lines if _behind(line, self.state)]
+            temporary = self.path.with_name(f".{self.path.name}.{os.getpid()}")
+            temporary.write_text("".join(f"{line}\n" for line in kept), encoding="utf-8")
+            os.replace(temporary, self.path)
 
     def __enter__(self) -> Log:
         if self.path is None:
             return self
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        if not self.resumed:
-            for old in self.path.parent.glob("events.out.tfevents.*"):
-                old.unlink()
-        self.file = self.path.open("a" if self.resumed else "w", encoding="utf-8")
+        with _told(self.path):
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            if not self.resumed:
+                for old in self.path.parent.glob("events.out.tfevents.*"):
+                    old.unlink()
+            self.file = self.path.open("a" if self.resumed else "w", encoding="utf-8")
         if find_spec("tensorboard"):
             from torch.utils.tensorboard import SummaryWriter
 
@@ -81,19 +87,32 @@ class Log:
         self.flush()
 
     def _line(self, entry: dict[str, Any]) -> None:
-        self.file.write(json.dumps(entry) + "\n")
+        with _told(self.path):
+            self.file.write(json.dumps(entry) + "\n")
 
     def flush(self) -> None:
         """To the system, before a checkpoint says that the steps were taken."""
-        if self.file is not None:
-            self.file.flush()
-        if self.board:
-            self.board.flush()
+        with _told(self.path):
+            for writer in (self.file, self.board):
+                if writer is not None:
+                    writer.flush()
 
     def __exit__(self, *_: object) -> None:
-        for writer in (self.file, self.board):
-            if writer is not None:
-                writer.close()
+        with _told(self.path):
+            for writer in (self.file, self.board):
+                if writer is not None:
+                    writer.close()
+
+
+@contextmanager
+def _told(path: Path | None) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise OSError(
+            f"got {error.strerror or error} while writing {path}; a run's records lie beside its steps; make room or "
+            "the folder writable, or name another, then run the same again: it goes on from its checkpoint",
+        ) from error
 
 
 def _behind(line: str, state: State) -> bool:

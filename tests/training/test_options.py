@@ -178,6 +178,16 @@ def test_records_hold_every_step_and_epoch(tmp_path):
     assert len(again) == len(lines), "a run from the beginning replaces what was there"
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full, a disk without room")
+def test_records_that_cannot_be_written_stop_the_run_with_the_remedy(tmp_path):
+    (tmp_path / "file").write_text("")
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "metrics.jsonl").symlink_to("/dev/full")
+    for folder, said in (("file", "File exists"), ("full", "No space left on device")):
+        with pytest.raises(OSError, match=rf"^got {said} while writing .*metrics.jsonl; .*; make room or the folder"):
+            trained(log=tmp_path / folder)
+
+
 def losses_of(scheme):
     """200 steps in float64 from weights and images that no generator makes: nothing in it depends on a version."""
     trainee = supervised(scheme, torch.float64)
