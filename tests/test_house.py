@@ -92,7 +92,7 @@ def test_notebook_is_clean(path):
             assert output["output_type"] != "error"
             assert output.get("name") != "stderr", "progress and warnings do not belong into stored outputs"
         metadata = {name: value for name, value in cell["metadata"].items() if name != "tags"}
-        if "solution" in cell["metadata"].get("tags", []):
+        if {"solution", "instructor"} & {*cell["metadata"].get("tags", [])}:
             metadata.pop("jupyter", None)  # folded, see tests/lessons
         assert not metadata, f"stray cell metadata {metadata}"
 

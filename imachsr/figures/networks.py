@@ -123,7 +123,7 @@ def resolutions(points: Mapping[str, Sequence[Point]], *, rows: int) -> Figure:
     ticks = [2**power for power in range(7)]
     axes[0, 0].set_yticks(ticks, [f"1/{tick}" for tick in ticks], fontsize=7)
     axes[0, 0].set_ylim(90, 0.8)  # full resolution on top
-    axes[-1, 0].set_xlabel("depth: share of the operations done (%)")
+    axes[-1, 0].set_xlabel("depth: share of the calls done (%)")
     sns.despine(figure)
     return figure
 

@@ -40,7 +40,7 @@ def ribbon(points: Sequence[Point], chosen: Sequence[Point] = ()) -> Figure:
             100 * point.depth + 0.5, height, point.name, transform=band.get_xaxis_transform(), va="top", fontsize=8,
             bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.5},
         )  # fmt: skip
-    rows.set_xlabel("depth: share of the operations done (%)")
+    rows.set_xlabel("depth: share of the calls done (%)")
     return figure
 
 

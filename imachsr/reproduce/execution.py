@@ -156,14 +156,18 @@ def _private_jupyter() -> Iterator[None]:
 def store(executed: str | Path, notebook: str | Path) -> None:
     """Keep an executed notebook's outputs in the notebook: its own cells only, without progress, counted from 1.
 
-    Solutions are folded: JupyterLab then shows them on a click, so that a reader tries first.
+    Solutions are folded, and cells for instructors with what they print: JupyterLab then shows them on a click, so
+    that a reader tries first.
     """
     ran, kept = (json.loads(Path(path).read_text(encoding="utf-8")) for path in (executed, notebook))
     outputs = {cell["id"]: cell["outputs"] for cell in ran["cells"] if cell["cell_type"] == "code"}
     code = [cell for cell in kept["cells"] if cell["cell_type"] == "code"]
     for count, cell in enumerate(code, 1):
-        if "solution" in cell["metadata"].get("tags", []):
+        tags = cell["metadata"].get("tags", [])
+        if "solution" in tags:
             cell["metadata"]["jupyter"] = {"source_hidden": True}
+        elif "instructor" in tags:
+            cell["metadata"]["jupyter"] = {"source_hidden": True, "outputs_hidden": True}
         cell["outputs"] = [output for output in outputs[cell["id"]] if output.get("name") != "stderr"]
         for output in cell["outputs"]:  # without a kernel a widget's model is nothing; its HTML can be read
             if "text/html" in output.get("data", {}):

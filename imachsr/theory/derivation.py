@@ -286,7 +286,7 @@ LINES = (
     ),
     Line(
         "square of a sum", r"\bigl(\sum_s x_s\bigr)^2\le N\sum_s x_s^2",
-        "A square of a sum can be N times the sum of squares, and is where all are equal.",
+        "For any numbers x_s: a square of a sum can be N times the sum of squares, and is where all are equal.",
         "the left side is taken to be the sum of squares", square_of_a_sum,
     ),
     Line(
@@ -296,12 +296,14 @@ LINES = (
     ),
     Line(
         "size of the noise", r"\mathbb{E}\|\sum_s w_sn_s\|^2\le\bigl(\sum_s w_s\sigma_s\bigr)^2",
-        "All components see the same minibatch, so their noises can add up. Only noises drawn apart give the sum of "
-        "squares.", "sigma_T^2, the sum of squares", size_of_the_noise,
+        "All components see the same minibatch. The bound holds however their noises depend on one another; n_s is the "
+        "noise of component s: its gradient on a minibatch, minus its mean.",
+        "sigma_T^2, the sum of squares", size_of_the_noise,
     ),
     Line(
         "square of the step", r"\mathbb{E}\|g\|^2=\|\nabla\mathcal L_T\|^2+\mathbb{E}\|n\|^2",
-        "Noise of mean zero adds its own square.", "used without being written", square_of_the_step,
+        "With g the gradient of one minibatch and n its distance from the mean: noise of mean zero adds its square.",
+        "used without being written", square_of_the_step,
     ),
     Line(
         "one step",

@@ -98,16 +98,20 @@ def test_stored_outputs_have_no_progress_and_count_from_one(tmp_path):
     assert [cell.get("execution_count") for cell in cells] == [None, 1, 2]
 
 
-def test_stored_solutions_are_folded(tmp_path):
+@pytest.mark.parametrize(
+    ("tag", "hidden"),
+    [("solution", {"source_hidden": True}), ("instructor", {"source_hidden": True, "outputs_hidden": True})],
+)
+def test_stored_answers_are_folded(tmp_path, tag, hidden):
     path = notebook(tmp_path, "7")
     master = json.loads(path.read_text())
-    master["cells"][2]["metadata"]["tags"] = ["solution"]
+    master["cells"][2]["metadata"]["tags"] = [tag]
     path.write_text(json.dumps(master))
     reproduce.store(path, path)
     stored = [cell["metadata"] for cell in json.loads(path.read_text())["cells"]]
     assert stored == [
         *(cell["metadata"] for cell in master["cells"][:2]),
-        {"tags": ["solution"], "jupyter": {"source_hidden": True}},
+        {"tags": [tag], "jupyter": hidden},
     ]
 
 

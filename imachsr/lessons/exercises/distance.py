@@ -11,7 +11,7 @@ from .random import rng
 
 
 def row(bases: int, points: int, distance: int) -> list[int]:
-    """Numbers of the bases, from 0, that carry M points `distance` apart around the center; what is odd lies behind."""
+    """Numbers, from 0, of the bases that carry M points `distance` apart around the center, an odd one behind."""
     first = (bases - 1 - (points - 1) * distance) // 2
     return [first + distance * m for m in range(points)]
 
@@ -56,7 +56,7 @@ def _row(first: int, points: int, step: int) -> list[int]:
 EXERCISES = (
     Exercise(
         id="10.row",
-        task="A network has N bases. Three or more points in a row, `distance` bases apart, are to lie around the "
+        task="A network has N bases. Two or more points in a row, `distance` bases apart, are to lie around the "
         "center: as many bases free before the row as behind it, or one fewer. Return the numbers of the bases they "
         "stand on, from 0.",
         solution=row,

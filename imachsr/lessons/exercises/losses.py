@@ -22,7 +22,7 @@ def joint(q: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
 
 
 def information_of(P: torch.Tensor) -> torch.Tensor:
-    """I = sum_kj P[k, j] log(P[k, j] / (P[k] P[j])) in nats; P (K, K) without zeros."""
+    """I = sum_kj P[k, j] log(P[k, j] / (P_Q[k] P_Y[j])) in nats; P (K, K) without zeros."""
     product = P.sum(1, keepdim=True) * P.sum(0, keepdim=True)
     return (P * (P / product).log()).sum()
 

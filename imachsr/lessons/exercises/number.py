@@ -20,7 +20,7 @@ def chance_of_arch(settings: int) -> float:
     return (2 ** (settings - 1) - 2) / math.factorial(settings)
 
 
-def arch_chance(scores: np.ndarray) -> list[float]:
+def bulge(scores: np.ndarray) -> list[float]:
     """Mean and standard error, over seeds, of the middle minus the mean of both ends; scores (seeds, 3)."""
     heights = scores[:, 1] - (scores[:, 0] + scores[:, 2]) / 2
     return [float(heights.mean()), float(heights.std(ddof=1) / len(heights) ** 0.5)]
@@ -91,10 +91,10 @@ EXERCISES = (
     ),
     Exercise(
         id="09.contrast",
-        task="'A moderate number is best' in one number: the score with three points minus the mean of the scores with "
-        "one and with five, seed by seed. Return its mean over the seeds and the standard error of that mean. Columns "
-        "of `scores` are one, three and five points.",
-        solution=arch_chance,
+        task="How far do three points lie above the straight line from one to five? Seed by seed, take the score with "
+        "three points minus the mean of the scores with one and with five. Return the mean over the seeds and the "
+        "standard error of that mean. Columns of `scores` are one, three and five points.",
+        solution=bulge,
         instance=_scores,
         wrong={
             "took off both ends instead of their mean": lambda s: _of(s[:, 1] - s[:, 0] - s[:, 2]),
@@ -108,7 +108,7 @@ EXERCISES = (
             "divided by n in the standard deviation: too small for few seeds": lambda s: _of(_height(s), ddof=0),
         },
         properties={
-            "three scores on a line make no arch": lambda f, a: (
+            "three scores on a line make no bulge": lambda f, a: (
                 abs(f(np.stack([a[0][:, 0], (a[0][:, 0] + a[0][:, 2]) / 2, a[0][:, 2]], 1))[0]) < 1e-6
             ),
             "a seed that is better everywhere changes nothing": lambda f, a: bool(

@@ -42,8 +42,8 @@ def _norms(seed: int) -> tuple[float, float, float]:
 EXERCISES = (
     Exercise(
         id="07.poly",
-        task="The field's habit: the learning rate falls from `learning_rate` at step 0 to zero at the last by a power "
-        "of 0.9 of what is left.",
+        task="The field's habit: the learning rate falls from `learning_rate` at step 0 towards zero, reached "
+        "after the last step, by a power of 0.9 of what is left.",
         solution=poly,
         instance=_steps,
         wrong={
