@@ -147,8 +147,8 @@ EXERCISES = (
     Exercise(
         id="14.margin",
         task="To show that two settings do not differ by more than a margin m, the whole interval must lie between -m "
-        "and m (for a test at 5 % the 90 % interval is taken: it tests both ends). An interval reaches from mean - half "
-        "to mean + half. Return the smallest m it allows.",
+        "and m (for a test at 5 % the 90 % interval is taken: it tests both ends). An interval reaches from mean - "
+        "half to mean + half. Return the smallest m it allows.",
         solution=margin,
         instance=_interval,
         wrong={
