@@ -43,6 +43,8 @@ def test_a_result_says_where_it_came_from(ran):
     assert result.history[-1]["scores"]["mIoU"] == result.scores["dataset"]["mIoU"]
     known = {"revision", "dirty", "torch", "device", "threads", "seconds", "memory_format", "images", "image_format"}
     assert known <= set(result.provenance)
+    assert result.provenance["peak_bytes"] > 2**20
+    assert result.provenance["seconds"] >= sum(epoch["seconds"] for epoch in result.history)
     assert result.settings["tier"] == "custom"
     assert "root" not in result.settings, "a machine's path does not belong into a result"
 
@@ -147,6 +149,12 @@ def test_key_depends_on_what_decides_the_numbers_and_nothing_else():
     assert TINY.key("other data") != base
     plain = replace(TINY, scheme="conventional")
     assert replace(plain, points=5, alpha=0.1).key("d") == plain.key("d"), "points say nothing without points"
+
+
+def test_the_share_kept_out_is_the_same_run_named_or_not():
+    for scheme in ("hs3", "hs3_fuse"):
+        named, other = (imachsr.Settings(scheme=scheme, analysis=share).key("data") for share in (0.1, 0.2))
+        assert named == imachsr.Settings(scheme=scheme).key("data") != other
 
 
 def test_keys_of_published_results_stay():

@@ -10,7 +10,7 @@ from ..experiment.choosing import KNOWN
 from ..experiment.settings import OF_CLUSTERS, OF_POINTS
 from ..experiment.tables import footing, told, varied
 from .judge import SEEDS, UNCLEAR
-from .pairing import pairs
+from .pairing import pairs, scored
 from .statistics import LEVEL, holm, paired
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def compare(
         were run with: nan and 0 seeds.
 
     Raises:
-        ValueError: no run of the baseline.
+        ValueError: no run of the baseline, or several of one seed that differ in what the other side does not have.
     """
     import pandas as pd
 
@@ -81,9 +81,7 @@ def _differences(
 
 
 def _row(metric: str, both: Sequence[tuple[Result, Result]], protocol: str) -> dict[str, Any]:
-    nan = float("nan")
-    scores = [[100 * (nan if (s := run.scores[protocol][metric]) is None else s) for run in pair] for pair in both]
-    scores = [pair for pair in scores if pair[0] - pair[1] == pair[0] - pair[1]]  # undefined scores make no difference
+    nan, scores = float("nan"), scored(both, metric, protocol)
     if not scores:
         return {"metric": metric, "baseline": nan, "mean": nan, "difference": nan, "low": nan, "high": nan,
                 "relative": nan, "seeds": 0, "p": nan}  # fmt: skip

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 
 from ..experiment import Result, Settings
-from ..experiment.settings import OF_POINTS
+from ..experiment.settings import OF_CLUSTERS, OF_POINTS
 from ..experiment.tables import footing
 from .arithmetic import check
-from .pairing import pairs
+from .pairing import pairs, scored
 from .sources import Claim, papers_folder
 from .statistics import LEVEL, Paired, block_bootstrap, holm, paired
 
@@ -27,7 +27,7 @@ REPRODUCED, CONTRADICTED, UNCLEAR, UNTESTED, BY_OWN_NUMBERS, BORNE_OUT = VERDICT
     "contradicted by the paper's own numbers",
     "borne out by the paper's own numbers",
 )
-EVIDENCE = ("smoke", "lesson")  # tiers whose results are none
+LEAST = 180 * 240, 20  # pixels and epochs of a run that is evidence: those of the cheapest published runs
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,9 @@ class Contrast:
         footing: what both sides share, in words; empty without runs.
         found: differences over the seeds both sides were run with, or None without any.
         frames: 95 % interval over test frames (block bootstrap), or None.
-        adjusted: p after Holm's correction within the claim's table.
+        adjusted: p after Holm's correction within the claim's table: of no difference, or for an equivalence of one
+            beyond its margin.
+        family: how many p values that table has.
     """
 
     better: Mapping[str, Any]
@@ -51,6 +53,12 @@ class Contrast:
     found: Paired | None = None
     frames: tuple[float, float] | None = None
     adjusted: float = float("nan")
+    family: int = 1
+
+    @property
+    def visible(self) -> float:
+        """The smallest true difference that this comparison alone of its table would show after Holm, in points."""
+        return self.found.visible(LEVEL / self.family) if self.found else float("nan")
 
 
 @dataclass(frozen=True)
@@ -68,8 +76,9 @@ def judge(
 ) -> list[Judgement]:
     """Set every claim beside the results.
 
-    Two results are compared where nothing decisive differs but what the claim names; a claim is judged on the footing
-    with the most seeds, then the largest images. Results of tiers smoke and lesson are no evidence.
+    Two results are compared where nothing decisive differs but what the claim names. All comparisons of a claim stand
+    on one footing: the one with the most seeds in each of them, then the standard split, then the largest images.
+    Drawn scenes, runs judged on training images (split `tune`), small images and short runs (`LEAST`) are no evidence.
 
     Args:
         claims: from `claims()`.
@@ -77,17 +86,10 @@ def judge(
         protocol: of the scores that are compared.
         folder: of the papers' data, for arithmetic.
     """
-    runs = [
-        result for result in results if result.settings["tier"] not in EVIDENCE and result.settings["data"] != "streets"
-    ]
-    measured = {
-        claim.id: [
-            _measure(claim, pair, metric, runs, protocol) for pair in claim.contrasts for metric in claim.metrics
-        ]
-        for claim in claims
-    }
+    runs = [result for result in results if _is_evidence(result)]
+    measured = {claim.id: _measure(claim, runs, protocol) for claim in claims}
     for table in dict.fromkeys(claim.table for claim in claims):
-        _correct([measured[claim.id] for claim in claims if claim.table == table])
+        _correct([(claim, measured[claim.id]) for claim in claims if claim.table == table])
     judges: dict[str, Callable[[Claim, list[Contrast]], tuple[str, str]]] = {
         "comparison": _compared,
         "equivalence": _equivalent,
@@ -97,42 +99,85 @@ def judge(
     return [Judgement(c, *judges[c.kind](c, measured[c.id]), tuple(measured[c.id])) for c in claims]
 
 
-def _measure(
-    claim: Claim, pair: tuple[Mapping[str, Any], Mapping[str, Any]], metric: str, runs: Sequence[Result], protocol: str
+def _is_evidence(run: Result) -> bool:
+    """Real images, judged apart from those trained on, no smaller and no shorter than `LEAST`."""
+    apart = run.settings["data"] != "streets" and run.setting("split") != "tune"
+    return apart and _pixels(run) >= LEAST[0] and run.settings["epochs"] >= LEAST[1]
+
+
+def _pixels(run: Result) -> int:
+    """Of an image; those of native size are larger than any other."""
+    return math.prod(run.settings["size"] or (10**9,))
+
+
+def _measure(claim: Claim, runs: Sequence[Result], protocol: str) -> list[Contrast]:
+    """Every contrast in every metric, all on the footing that serves the claim best."""
+    named = _named(claim)
+
+    def of(side: Mapping[str, Any]) -> list[Result]:
+        return [run for run in runs if matches(run, wanted(claim, side))]
+
+    shared = [pairs(of(better), of(worse), named) for better, worse in claim.contrasts]
+
+    def serves(ground: str) -> tuple[Any, ...]:
+        found = [each.get(ground, []) for each in shared]
+        seeds, run = [min(len(both), SEEDS) for both in found], next(both[0][0] for both in found if both)
+        return min(seeds), sum(seeds), run.setting("split") == "standard", _pixels(run), run.settings["epochs"], ground
+
+    best = max({ground for each in shared for ground in each}, key=serves, default="")
+    return [
+        _contrast(pair, metric, each.get(best, []), protocol)
+        for pair, each in zip(claim.contrasts, shared, strict=True)
+        for metric in claim.metrics
+    ]
+
+
+def _contrast(
+    pair: tuple[Mapping[str, Any], Mapping[str, Any]],
+    metric: str,
+    both: Sequence[tuple[Result, Result]],
+    protocol: str,
 ) -> Contrast:
-    ours, theirs = ([run for run in runs if _matches(run, {**_plain_points(wanted), **claim.only})] for wanted in pair)
-    shared = pairs(ours, theirs, {*pair[0], *pair[1], *OF_POINTS, "scheme"})
-    if not shared:
+    both = [each for each in both if scored([each], metric, protocol)]
+    if not both:
         return Contrast(*pair, metric)
-    both = max(shared.values(), key=lambda both: (len(both), math.prod(both[0][0].settings["size"] or (10**9,))))
-    scores = [[100 * run.scores[protocol][metric] for run in side] for side in zip(*both, strict=True)]
-    differences = [a - b for a, b in zip(*scores, strict=True)]
+    found = paired([ours - theirs for ours, theirs in scored(both, metric, protocol)])
     better, worse = ([np.asarray(run.per_image) for run in side] for side in zip(*both, strict=True))
-    frames = block_bootstrap(better, worse, metric, protocol)
-    return Contrast(*pair, metric, footing(both[0][0]), paired(differences), frames)
+    return Contrast(*pair, metric, footing(both[0][0]), found, block_bootstrap(better, worse, metric, protocol))
 
 
-def _plain_points(wanted: Mapping[str, Any]) -> dict[str, Any]:
-    """A side's settings; what it does not name about points is as a plain run has it."""
-    if wanted["scheme"] == "conventional":
-        return dict(wanted)
-    plain = {name: getattr(Settings(), name) for name in OF_POINTS}
-    return {**plain, **wanted}
+def _named(claim: Claim) -> set[str]:
+    """Settings in which sides of a claim may differ."""
+    return {*OF_POINTS, *OF_CLUSTERS, *(name for pair in claim.contrasts for side in pair for name in side)}
 
 
-def _matches(run: Result, wanted: Mapping[str, Any]) -> bool:
+def wanted(claim: Claim, side: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings of a side's runs; what the claim names elsewhere, and what is about points, is as in a plain run."""
+    plain = {name: getattr(Settings(), name) for name in _named(claim) - {"scheme"}}
+    return {**plain, **side, **claim.only}
+
+
+def matches(run: Result, wanted: Mapping[str, Any]) -> bool:
+    """Whether a run has these settings; those that its scheme does not use are not asked."""
     return all(
-        run.setting(name) in value if isinstance(value, list) else run.setting(name) == value
+        run.idle(name) or (run.setting(name) in value if isinstance(value, list) else run.setting(name) == value)
         for name, value in wanted.items()
     )
 
 
-def _correct(contrasts: list[list[Contrast]]) -> None:
+def _correct(claims: list[tuple[Claim, list[Contrast]]]) -> None:
     """Holm over everything that was measured in one table, in place."""
-    flat = [(row, i) for row in contrasts for i in range(len(row))]
-    ps = [row[i].found.p if row[i].found else float("nan") for row, i in flat]  # type: ignore[union-attr]
-    for (row, i), p in zip(flat, holm(ps), strict=True):
-        row[i] = replace(row[i], adjusted=p)
+    flat = [(claim, row, i) for claim, row in claims for i in range(len(row))]
+    ps = [_p(claim, row[i].found) for claim, row, i in flat]
+    family = max(1, sum(p == p for p in ps))
+    for (_, row, i), p in zip(flat, holm(ps), strict=True):
+        row[i] = replace(row[i], adjusted=p, family=family)
+
+
+def _p(claim: Claim, found: Paired | None) -> float:
+    if found is None:
+        return float("nan")
+    return found.within(claim.margin) if claim.kind == "equivalence" else found.p
 
 
 def _compared(claim: Claim, contrasts: list[Contrast]) -> tuple[str, str]:
@@ -158,9 +203,9 @@ def _equivalent(claim: Claim, contrasts: list[Contrast]) -> tuple[str, str]:
     found = [contrast.found for contrast in contrasts if contrast.found]
     if min(len(one.differences) for one in found) < SEEDS:
         return UNCLEAR, f"seeds: {min(len(one.differences) for one in found)}; a verdict needs {SEEDS}"
-    if any(one.low > claim.margin or one.high < -claim.margin for one in found):
+    if any(one.beyond(claim.margin) < LEVEL / contrasts[0].family for one in found):
         return CONTRADICTED, f"a difference lies beyond {claim.margin} points"
-    if all(one.within(claim.margin) < LEVEL for one in found):
+    if all(contrast.adjusted < LEVEL for contrast in contrasts):
         return REPRODUCED, f"every difference lies within {claim.margin} points"
     return UNCLEAR, f"a difference of {claim.margin} points cannot be ruled out"
 

@@ -5,10 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
+from typing import Any
 
 from ..experiment import Result, Settings
 
 Pairs = dict[str, list[tuple[Result, Result]]]
+# The seed makes the pairs. How often a run was scored on the way changes no score; nor does the memory format, which is
+# chosen by speed, but for sums in another order.
+ASIDE = frozenset(("seed", "evaluate_every", "memory_format"))
 
 
 def pairs(ours: Sequence[Result], theirs: Sequence[Result], named: AbstractSet[str]) -> Pairs:
@@ -18,19 +22,38 @@ def pairs(ours: Sequence[Result], theirs: Sequence[Result], named: AbstractSet[s
         ours: runs of one side.
         theirs: of the other.
         named: settings in which the sides may differ.
+
+    Raises:
+        ValueError: one side has two runs of a seed that differ in those settings: a pair takes one.
     """
     grounds: dict[str, tuple[dict[int, Result], dict[int, Result]]] = {}
     for i, side in enumerate((ours, theirs)):
         for run in side:
-            grounds.setdefault(_ground(run, named), ({}, {}))[i][run.settings["seed"]] = run
+            seed = run.settings["seed"]
+            before = grounds.setdefault(_ground(run, named), ({}, {}))[i].setdefault(seed, run)
+            if differ := [name for name in sorted(named) if _decisive(run).get(name) != _decisive(before).get(name)]:
+                raise ValueError(
+                    f"got runs of {run.settings['scheme']} with seed {seed} that differ in {', '.join(differ)}; a pair "
+                    f"takes one run of a side; choose, as in {differ[0]}={before.setting(differ[0])}"
+                )
     shared = {ground: [(a[seed], b[seed]) for seed in sorted({*a} & {*b})] for ground, (a, b) in grounds.items()}
     return {ground: both for ground, both in shared.items() if both}
 
 
+def scored(both: Sequence[tuple[Result, Result]], metric: str, protocol: str) -> list[tuple[float, float]]:
+    """Scores of each pair in per cent; a pair with an undefined one says nothing and is left out."""
+    scores = [tuple(run.scores[protocol][metric] for run in pair) for pair in both]
+    defined = [pair for pair in scores if not any(score is None or score != score for score in pair)]
+    return [(100 * ours, 100 * theirs) for ours, theirs in defined]
+
+
 def _ground(run: Result, named: AbstractSet[str]) -> str:
     """Equal for runs that may be compared: settings not named by the contrast, data and numerics."""
+    shared = {k: v for k, v in _decisive(run).items() if k not in named and k not in ASIDE}
+    return json.dumps([shared, run.provenance.get("fingerprint"), run.provenance.get("numerics", 1)], sort_keys=True)
+
+
+def _decisive(run: Result) -> dict[str, Any]:
     known = {name: value for name, value in run.settings.items() if name in Settings.__dataclass_fields__}
     known["tier"] = "custom"  # a name for cost; what was run is in the other fields
-    shared = {k: v for k, v in Settings(**known).decisive().items() if k not in named and k != "seed"}
-    shared["memory_format"] = None  # chosen by speed; the same sums in another order
-    return json.dumps([shared, run.provenance.get("fingerprint"), run.provenance.get("numerics", 1)], sort_keys=True)
+    return Settings(**known).decisive()

@@ -88,7 +88,7 @@ def _row(judgement: Judgement, contrast: Contrast | None) -> dict[str, str]:
     if len(found.differences) > 1:
         row["over seeds"] = _interval(found.low, found.high)
         row["p (Holm)"] = f"{contrast.adjusted:.3f}"
-        row["visible"] = f"{found.visible:.2f}"
+        row["visible"] = f"{contrast.visible:.2f}"
     if contrast.frames:
         row["over frames"] = _interval(*contrast.frames)
     return row

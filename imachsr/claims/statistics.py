@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -25,7 +26,6 @@ class Paired:
         low: lower end of Student's t interval of the mean at 95 %; nan below two seeds.
         high: its upper end.
         p: two-sided, of no difference; nan below two seeds.
-        visible: the smallest true difference that a test at 5 % with so many seeds finds in 80 % of cases, points.
     """
 
     differences: tuple[float, ...]
@@ -33,7 +33,14 @@ class Paired:
     low: float
     high: float
     p: float
-    visible: float
+
+    def visible(self, level: float = LEVEL) -> float:
+        """The smallest true difference that a test at `level` with so many seeds finds in 80 % of cases, in points.
+
+        The spread of the differences is taken for the true one; nan below two seeds.
+        """
+        count = len(self.differences)
+        return _standard_error(self.differences) * _visible(count, level) if count > 1 else float("nan")
 
     def within(self, margin: float) -> float:
         """p of two one-sided tests (Schuirmann 1987) that the true difference lies within +- margin points."""
@@ -48,6 +55,18 @@ class Paired:
         return float(
             max(t.sf((self.mean + margin) / spread, count - 1), t.cdf((self.mean - margin) / spread, count - 1))
         )
+
+    def beyond(self, margin: float) -> float:
+        """p that the true difference is no larger than margin points, either way."""
+        from scipy.stats import t
+
+        count = len(self.differences)
+        if count < 2:
+            return float("nan")
+        spread, excess = _standard_error(self.differences), abs(self.mean) - margin
+        if spread == 0:
+            return float(excess <= 0)
+        return float(min(1.0, 2 * t.sf(excess / spread, count - 1)))
 
 
 def paired(differences: Sequence[float]) -> Paired:
@@ -69,12 +88,27 @@ def paired(differences: Sequence[float]) -> Paired:
 
     mean, count = sum(values) / len(values), len(values)
     if count < 2:
-        return Paired(values, mean, *[float("nan")] * 4)
+        return Paired(values, mean, *[float("nan")] * 3)
     error, free = _standard_error(values), count - 1
     reach = float(t.ppf(1 - LEVEL / 2, free)) * error
     p = float(2 * t.sf(abs(mean) / error, free)) if error else float(mean == 0)
-    visible = (float(t.ppf(1 - LEVEL / 2, free)) + float(t.ppf(POWER, free))) * error
-    return Paired(values, mean, mean - reach, mean + reach, p, visible)
+    return Paired(values, mean, mean - reach, mean + reach, p)
+
+
+@lru_cache(maxsize=256)
+def _visible(count: int, level: float) -> float:
+    """The effect, in standard errors, at which Student's test finds POWER of cases: by quantiles of the spread."""
+    from scipy.optimize import brentq
+    from scipy.stats import chi2, norm, t
+
+    free = count - 1
+    spreads = np.sqrt(chi2.ppf((np.arange(4000) + 0.5) / 4000, free) / free)  # of equal shares of all samples
+    needed = t.ppf(1 - level / 2, free) * spreads
+
+    def missing(effect: float) -> float:
+        return float((norm.sf(needed - effect) + norm.cdf(-needed - effect)).mean()) - POWER
+
+    return float(brentq(missing, 0.0, float(needed.max()) + 10.0))
 
 
 def holm(ps: Sequence[float]) -> list[float]:

@@ -9,7 +9,7 @@ from ..experiment import Result, Settings, results, tuning_folder
 from ..experiment.settings import OF_POINTS
 from ..experiment.tables import footing
 from .judge import SEEDS
-from .pairing import pairs
+from .pairing import pairs, scored
 from .statistics import LEVEL, Paired, holm, paired
 
 DEFAULTS = Settings.alpha, Settings.lambda_
@@ -96,9 +96,9 @@ def supported(runs: Sequence[Result] | None = None, *, metric: str = "mIoU", pro
     words: dict[str, str] = {}
     for (alpha, lambda_), ours in cells.items():
         for ground, both in pairs(ours, plain, {"scheme", *OF_POINTS}).items():
-            differences = [100 * (a.scores[protocol][metric] - b.scores[protocol][metric]) for a, b in both]
-            grounds.setdefault(ground, []).append(Cell(alpha, lambda_, paired(differences)))
-            words[ground] = footing(both[0][0])
+            if differences := [ours - theirs for ours, theirs in scored(both, metric, protocol)]:
+                grounds.setdefault(ground, []).append(Cell(alpha, lambda_, paired(differences)))
+                words[ground] = footing(both[0][0])
     if not grounds:
         return Support("", metric, ())
     most = max(grounds, key=lambda ground: sum(len(cell.found.differences) for cell in grounds[ground]))

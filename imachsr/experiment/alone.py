@@ -2,20 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO, Any
+
+AGAIN = 0.2  # seconds until a process that waits looks once more
 
 
 @contextmanager
-def alone(path: Path) -> Iterator[None]:
-    """Inside, no other process of this machine is inside with the same path. A killed process holds nothing."""
+def alone(path: Path, *, asks: bool = True, told: Callable[[Any], Any] = lambda taken: taken) -> Iterator[None]:
+    """Inside, no other process of this machine is inside with the same path. A killed process holds nothing.
+
+    Args:
+        path: of the lock.
+        asks: whether this process takes it; of several that train together the first one does.
+        told: gives all of them the first one's word, however long it takes.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w") as file:
-        try:
-            import fcntl
-        except ImportError:  # Windows: two processes would do the same work twice, with the same outcome
-            yield
-            return
-        fcntl.lockf(file, fcntl.LOCK_EX)  # not inherited by loader workers, which may outlive a killed process
+        while not told(_taken(file) if asks else None):
+            time.sleep(AGAIN)
         yield
+
+
+def _taken(file: IO[str]) -> bool:
+    try:
+        import fcntl
+    except ImportError:  # Windows: two processes would do the same work twice, with the same outcome
+        return True
+    try:
+        fcntl.lockf(
+            file, fcntl.LOCK_EX | fcntl.LOCK_NB
+        )  # loader workers, which may outlive a killed process, have none
+    except (BlockingIOError, PermissionError):
+        return False
+    return True

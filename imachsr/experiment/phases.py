@@ -19,9 +19,8 @@ from .. import hierarchy
 from ..objective import SCHEMES, Supervised
 from ..training import batches
 from .ledger import Result
-from .settings import Settings
+from .settings import SHARE, Settings
 
-SHARE = 0.1  # of the training images, kept out for the analysis (HS3 Section 3.1.1)
 STRETCHES = 3  # at most: fewer where that many images are not kept out
 DIGITS = 7  # of an embedding, as float32 has
 

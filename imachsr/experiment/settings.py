@@ -41,6 +41,7 @@ OF_POINTS = (
 )  # fmt: skip
 OF_CLUSTERS = ("theta", "clustering", "lighter")
 BY_HAND = ("manual", "halving")  # groupings that ask no data
+SHARE = 0.1  # of the training images, kept out for the analysis (HS3 Section 3.1.1)
 
 # Defaults per tier: where it runs, on what, within which time. A tier fixes cost, never a conclusion.
 TIERS: dict[str, dict[str, Any]] = {
@@ -238,6 +239,7 @@ class Settings:
         silent = [] if SCHEMES[self.scheme].uses_points else [*OF_POINTS]
         silent += [] if self._merges else [*OF_CLUSTERS]
         silent += ["theta", "analysis"] if self._merges and not self.derives else []
+        silent += ["analysis"] if self.derives and self.analysis == SHARE else []  # as if it were not named
         return {name: value for name, value in chosen.items() if name not in silent}
 
     @property

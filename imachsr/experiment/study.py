@@ -6,7 +6,6 @@ import io
 import shutil
 import time
 from collections.abc import Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,7 +21,7 @@ from .alone import alone
 from .fusing import examples_of, fused, inference_cost
 from .ledger import Result, ledger_folder, told, usable, write_atomically
 from .phases import Derived, analysed, derive, first_phase, reduced, same_points
-from .provenance import provenance
+from .provenance import peak_memory, provenance
 from .settings import NUMERICS, Settings
 from .snapshots import Snapshots, shown_epochs
 from .supervisions import SUPERVISIONS
@@ -74,7 +73,7 @@ def run(
     derived = ranks.told(_derived(settings, train, ledger=ledger, processes=processes, progress=progress))
     trainee = build(settings, len(train.classes), train[0][0], derived.clusters)
     same_points(derived, trainee)
-    with told(places.ledger), alone(places.lock) if ranks.first else nullcontext():
+    with told(places.ledger), alone(places.lock, asks=ranks.first, told=ranks.told):
         if not ranks.told(places.result.is_file() and not again):  # else another process was faster
             result = _train_and_score(settings, places, train, test, trainee, keep and ranks.first, progress)
             result.provenance.update(
@@ -215,6 +214,7 @@ def _train_and_score(
     started = time.perf_counter()
     classes = len(train.classes)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    origin = provenance(device)  # of the code that begins: hours later the checkout may hold another
     trainee = trainee.to(device)
     train_loader = batches(train, settings.batch_size, seed=settings.seed, workers=settings.workers)
     test_loader = batches(test, settings.batch_size, shuffle=False, workers=settings.workers)
@@ -273,7 +273,7 @@ def _train_and_score(
         per_image=confusion.per_image.tolist(),
         certainty=certainty,
         provenance={
-            **provenance(device),
+            **origin,
             "numerics": NUMERICS,
             "memory_format": layout,
             "weights": weights,
@@ -282,7 +282,9 @@ def _train_and_score(
             "input_shapes": [[*image.shape] for image in examples_of(train[0][0])],
             "image_format": getattr(train.source, "image_format", "drawn"),
             "parameters": sum(parameter.numel() for parameter in network.parameters()),
-            "seconds": round(time.perf_counter() - started, 1),
+            "peak_bytes": peak_memory(device),
+            # a run that was resumed took longer than since its last start
+            "seconds": round(max(time.perf_counter() - started, sum(epoch.seconds for epoch in history)), 1),
         },
         analysis=held_out,
     )

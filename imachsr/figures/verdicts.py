@@ -68,7 +68,7 @@ def forest_table(judgements: Sequence[Judgement]) -> pd.DataFrame:
             "frames low": contrast.frames[0] if contrast.frames else float("nan"),
             "frames high": contrast.frames[1] if contrast.frames else float("nan"),
             "seeds": len(contrast.found.differences),
-            "visible": contrast.found.visible,
+            "visible": contrast.visible,
             "verdict": judgement.verdict,
         }
         for judgement in judgements

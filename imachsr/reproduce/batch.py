@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from ..experiment import Result, Settings, first_phase, ledger_folder, published_folder, results
+from ..experiment.fusing import examples_of
 from ..experiment.study import data_of
 from .live import live_lines
 
@@ -111,7 +112,10 @@ def run_all(
         }
         with live_lines(len(running), progress) as (show, say):
             for future, setting in _as_they_end(running, lambda: show(len(outcomes), _states(running, ledger))):
-                log, error = future.result()
+                try:
+                    log, error = future.result()
+                except Exception as lost:  # the process or worker itself, not the training in it: the others go on
+                    log, error = str(_log(ledger, setting)), f"{type(lost).__name__}: {lost}"
                 outcomes.append(Outcome(setting, Path(log), error))
                 state = f"failed: {error}; its log is {log}" if error else "done"
                 say(f"[{len(outcomes)}/{len(running)}] {words(setting)} {state}")
@@ -182,7 +186,11 @@ def _is_filed(settings: Settings, ledger: Path) -> bool:
 
 def _data_of(settings: Settings) -> tuple[str, int]:
     """Fingerprint of the data and number of training images: the same for many settings."""
-    return _data(Settings(**{name: getattr(settings, name) for name in OF_DATA}))
+    return _data(_only_data(settings))
+
+
+def _only_data(settings: Settings) -> Settings:
+    return Settings(**{name: getattr(settings, name) for name in OF_DATA})
 
 
 @lru_cache(maxsize=256)
@@ -191,10 +199,17 @@ def _data(settings: Settings) -> tuple[str, int]:
     return f"{train.fingerprint} {test.fingerprint}", len(train)
 
 
+@lru_cache(maxsize=256)
+def _native_size(settings: Settings) -> tuple[int, int]:
+    """(height, width) of the first training image."""
+    height, width = examples_of(data_of(settings)[0][0][0])[0].shape[-2:]
+    return height, width
+
+
 def _work(settings: Settings) -> float:
     """Images seen times their pixels: what a run's time grows with."""
     _, images = _data_of(settings)
-    height, width = settings.size or (1024, 2048)
+    height, width = settings.size or _native_size(_only_data(settings))
     return float(settings.epochs * images * height * width)
 
 
@@ -205,7 +220,7 @@ def _speeds(filed: Sequence[Result]) -> dict[str, float]:
     """
     totals: dict[str, tuple[float, float]] = {}
     for result in filed:
-        height, width = result.settings["size"] or (1024, 2048)
+        height, width = result.settings["size"] or result.provenance["input_shapes"][0][1:]
         share = min(1.0, result.provenance["threads"] / (os.cpu_count() or 1))
         model, (seconds, work) = result.settings["model"], totals.get(result.settings["model"], (0.0, 0.0))
         totals[model] = (

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from ..experiment import Result, Settings, first_phase, ledger_folder, provenance, published_folder, write_atomically
+from ..experiment.alone import alone
 from .batch import key_of
 
 FILE = "notebooks.json"
@@ -128,7 +129,8 @@ def publish_minutes(*, ledger: str | Path | None = None, published: str | Path |
 
 
 def _merge(folder: Path, rows: Sequence[Mapping[str, Any]]) -> Path:
-    kept = {tuple(row[name] for name in SAME): row for row in [*minutes(folder), *rows]}
-    lines = [json.dumps(kept[same]) for same in sorted(kept)]
-    write_atomically(folder / FILE, "[\n" + ",\n".join(lines) + "\n]\n")
+    with alone(folder / f".{FILE}.lock"):  # two batches may file at once
+        kept = {tuple(row[name] for name in SAME): row for row in [*minutes(folder), *rows]}
+        lines = [json.dumps(kept[same]) for same in sorted(kept)]
+        write_atomically(folder / FILE, "[\n" + ",\n".join(lines) + "\n]\n")
     return folder / FILE

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import html
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,6 +36,8 @@ def remove_figures(folder: Path, prefix: str) -> None:
 def write_report(folder: str | Path, *, tier: str, data: str, failures: Sequence[str] = ()) -> Path:
     """One self-contained page: what was run, the figures of each notebook, the claims, the choices, the provenance.
 
+    Figures of notebooks that were last executed at another tier, or on other data, are left out.
+
     Args:
         folder: holds the figures; `report.html` is written there.
         tier: whose results are compared.
@@ -47,6 +49,8 @@ def write_report(folder: str | Path, *, tier: str, data: str, failures: Sequence
     titles = {path.name[:2]: _title(path) for path in sorted((course() / "notebooks").glob("[0-9][0-9]_*.ipynb"))}
     chapters: dict[str, list[str]] = {}
     for image in _figures(folder):
+        if not _drawn_at(folder, image.name[:2], {"tier": tier, "data": data}):
+            continue
         chapters.setdefault(image.name[:2], []).append(_picture(image))
     pictures = [f"<h3>{html.escape(titles.get(n, n))}</h3>" + "".join(shown) for n, shown in sorted(chapters.items())]
     failed = "".join(f"<li>{html.escape(failure)}</li>" for failure in failures)
@@ -62,6 +66,14 @@ def write_report(folder: str | Path, *, tier: str, data: str, failures: Sequence
     )
     write_atomically(folder / "report.html", page)
     return folder / "report.html"
+
+
+def _drawn_at(folder: Path, number: str, asked: Mapping[str, str]) -> bool:
+    """Whether nothing says that a notebook's pictures are of another tier or of other data."""
+    for executed in (folder / "executed").glob(f"{number}_*.ipynb"):
+        kept = json.loads(executed.read_text(encoding="utf-8"))["metadata"].get("papermill", {}).get("parameters", {})
+        return all(kept.get(name, value) == value for name, value in asked.items())
+    return True
 
 
 def _title(notebook: Path) -> str:

@@ -12,6 +12,7 @@ from imachsr.claims import VERDICTS, Claim, claims, judge, label, sheet, sheet_m
 from imachsr.claims.arithmetic import CHECKS, check
 from imachsr.cli import main
 from imachsr.experiment import Result, Settings
+from imachsr.experiment.settings import OF_POINTS
 
 PAPERS = REPOSITORY / "data" / "papers"
 CLAIM = Claim(
@@ -67,18 +68,16 @@ def test_no_runs_are_not_testable():
     assert "it takes runs" in judgement.why
 
 
-def test_streets_smoke_and_lesson_are_no_evidence():
-    streets = [
-        run(s, seed, 0.5 if s == "imachsr" else 0.4, data="streets")
-        for s in ("imachsr", "conventional")
-        for seed in range(5)
-    ]
+def test_drawn_scenes_training_images_and_cheap_runs_are_no_evidence():
     anywhere = Claim(**{**asdict(CLAIM), "only": {}, "contrasts": CLAIM.contrasts})
-    assert verdict(streets, anywhere) == "not testable here"
-    smoke = runs(CLEAR)
-    for result in smoke:
-        result.settings["tier"] = "smoke"
-    assert verdict(smoke) == "not testable here"
+
+    def five(**changes):
+        return [run(s, n, 0.4 + 0.1 * (s == "imachsr") + 0.001 * n, **changes) for s in ("imachsr", "conventional")
+                for n in range(5)]  # fmt: skip
+
+    assert verdict(five(), anywhere) == "reproduced"
+    for changes in ({"data": "streets"}, {"split": "tune"}, {"size": (64, 96)}, {"epochs": 4}):
+        assert verdict(five(**changes), anywhere) == "not testable here", changes
 
 
 def test_only_equal_settings_and_equal_seeds_are_compared():
@@ -102,6 +101,47 @@ def test_the_footing_with_most_seeds_is_judged():
     assert contrast.frames == pytest.approx((100 * np.mean(CLEAR),) * 2), "all frames are alike here"
 
 
+def test_of_footings_with_as_many_seeds_the_standard_split_is_judged_whatever_the_order():
+    drawn = [
+        run(s, n, 0.4 + 0.01 * n + gain * (s == "imachsr"), split="random600")
+        for n, gain in enumerate(-g for g in CLEAR)
+        for s in ("conventional", "imachsr")
+    ]
+    for results in (runs(CLEAR) + drawn, drawn + runs(CLEAR)):
+        assert verdict(results) == "reproduced"
+
+
+def test_all_comparisons_of_a_claim_stand_on_one_footing():
+    sides = [({"scheme": "imachsr", "points": 3}, {"scheme": "imachsr", "points": M}) for M in (1, 5)]
+    claim = Claim(**{**asdict(CLAIM), "only": {}, "contrasts": tuple(sides)})
+
+    def five(counts, **changes):
+        return [
+            run("imachsr", n, 0.4 + 0.001 * n + 0.1 * (M == 3), points=M, **changes) for M in counts for n in range(5)
+        ]
+
+    assert verdict(five((3, 1)) + five((3, 5), epochs=40), claim) == "not testable here"
+    assert verdict(five((3, 1, 5)), claim) == "reproduced"
+
+
+def test_a_side_with_two_settings_for_one_seed_is_refused():
+    from imachsr.claims.pairing import pairs
+
+    ours, theirs = [run("conventional", 0, 0.4)], [run("imachsr", 0, 0.5, points=M) for M in (3, 5)]
+    with pytest.raises(ValueError, match=r"got runs of imachsr with seed 0 that differ in points; .* points=3"):
+        pairs(ours, theirs, {"scheme", *OF_POINTS})
+    often = [run("imachsr", 0, 0.5, evaluate_every=every) for every in (0, 1)]
+    ((both,),) = pairs(ours, often, {"scheme", *OF_POINTS}).values()
+    assert both[1] is often[0]
+
+
+def test_an_undefined_score_makes_no_pair():
+    results = runs(CLEAR)
+    results[-1].scores["dataset"]["mIoU"] = None
+    (judgement,) = judge([CLAIM], results)
+    assert len(judgement.contrasts[0].found.differences) == 4
+
+
 def test_a_table_is_corrected_whole():
     weak = [0.02, 0.005, 0.012, 0.018, 0.001]
     assert verdict(runs(weak)) == "reproduced"
@@ -112,6 +152,8 @@ def test_a_table_is_corrected_whole():
     first, *_ = judge(family, runs(weak))
     assert first.contrasts[0].adjusted == pytest.approx(4 * first.contrasts[0].found.p)
     assert first.verdict == "not distinguishable"
+    (alone,) = judge(family[:1], runs(weak))
+    assert first.contrasts[0].visible > alone.contrasts[0].visible, "what a corrected test cannot see is not visible"
 
 
 def test_every_comparison_of_a_claim_must_hold():
@@ -130,6 +172,12 @@ def test_equivalence():
     assert verdict(runs(CLEAR), claim) == "contradicted"
     assert verdict(runs([0.02, -0.02, 0.01, -0.015, 0.001]), claim) == "not distinguishable"
     assert verdict(runs([0.001, 0.0]), claim) == "not distinguishable"
+    near = [0.005, -0.0005, 0.0015, 0.0035, 0.0]
+    assert verdict(runs(near), claim) == "reproduced"
+    family = [Claim(**{**asdict(claim), "id": f"c{i}", "contrasts": CLAIM.contrasts}) for i in range(4)]
+    first, *_ = judge(family, runs(near))
+    assert first.contrasts[0].adjusted == pytest.approx(4 * first.contrasts[0].found.within(0.5))
+    assert first.verdict == "not distinguishable"
 
 
 QUOTED = {claim.check: claim.quoted for claim in claims(PAPERS) if claim.kind == "arithmetic"}

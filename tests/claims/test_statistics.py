@@ -25,7 +25,10 @@ def test_the_interval_and_p_are_students(count):
 def test_one_seed_has_no_interval():
     found = paired([1.5])
     assert found.mean == 1.5
-    assert all(math.isnan(value) for value in (found.low, found.high, found.p, found.visible, found.within(1.0)))
+    assert all(
+        math.isnan(value)
+        for value in (found.low, found.high, found.p, found.visible(), found.within(1.0), found.beyond(1.0))
+    )
 
 
 def test_equal_differences_leave_no_doubt():
@@ -44,15 +47,21 @@ def test_the_interval_covers_as_often_as_it_says():
     assert 0.925 < inside / 1000 < 0.975
 
 
-def test_the_visible_effect_is_found_four_times_in_five():
-    draw, count, spread = np.random.default_rng(2), 5, 1.0
-    rejected, promised = 0, []
-    for _ in range(1500):
-        promised.append(paired(draw.normal(0, spread, count)).visible)
-    effect = np.mean(promised)
-    for _ in range(1500):
-        rejected += paired(draw.normal(effect, spread, count)).p < 0.05
-    assert 0.7 < rejected / 1500 < 0.9
+@pytest.mark.parametrize(("count", "level"), [(2, 0.05), (3, 0.05), (5, 0.05), (5, 0.05 / 36)])
+def test_the_visible_effect_is_found_four_times_in_five(count, level):
+    spread, draw = paired(np.linspace(-1, 1, count).tolist()), np.random.default_rng(2)
+    deviation = np.std(spread.differences, ddof=1)
+    samples = spread.visible(level) + deviation * draw.standard_normal((20_000, count))
+    found = stats.ttest_1samp(samples, 0.0, axis=1).pvalue < level
+    assert found.mean() == pytest.approx(0.8, abs=0.012)
+
+
+def test_a_difference_beyond_a_margin_is_rarely_claimed_on_its_edge():
+    draw = np.random.default_rng(3)
+    wrong = [paired(0.5 + draw.standard_normal(5)).beyond(0.5) < 0.05 for _ in range(2000)]
+    assert np.mean(wrong) < 0.05
+    assert paired([1.0, 1.1, 0.9, 1.0, 1.05]).beyond(0.5) < 1e-3
+    assert (paired([2.0, 2.0]).beyond(0.5), paired([0.2, 0.2]).beyond(0.5)) == (0.0, 1.0)
 
 
 def test_equivalence_is_two_one_sided_tests():

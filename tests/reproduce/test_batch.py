@@ -96,6 +96,36 @@ def test_runs_go_side_by_side_and_a_failure_stops_nobody(tmp_path, capsys):
     assert alone.classes == together.classes
 
 
+def test_a_run_that_is_lost_stops_nobody(tmp_path, monkeypatch):
+    """Not an error of the training, but of the process or worker that should have held it."""
+
+    def lost(fields, *_, **__):
+        if fields["seed"] == 1:
+            raise ConnectionError("the worker is gone")
+        return "log", ""
+
+    monkeypatch.setattr("imachsr.reproduce.batch.run_one", lost)
+    outcomes = run_all([replace(TINY, seed=seed) for seed in range(3)], ledger=tmp_path, progress=False)
+    assert {one.settings.seed: one.error for one in outcomes} == {
+        0: "",
+        1: "ConnectionError: the worker is gone",
+        2: "",
+    }
+
+
+def test_a_launcher_that_is_not_there_is_the_runs_error(tmp_path):
+    (outcome,) = run_all([TINY], launch="nosuchlauncher --now", ledger=tmp_path, progress=False)
+    assert "nosuchlauncher" in outcome.error
+
+
+def test_expected_time_of_native_size_is_of_the_images_there_are():
+    from imachsr.reproduce.batch import _work
+
+    native = replace(TINY, size=None)
+    height, width = imachsr.datasets.create("streets", part="train", length=TINY.length)[0][0].shape[-2:]
+    assert _work(native) == _work(replace(TINY, size=(height, width)))
+
+
 def test_a_cluster_of_two_loses_a_worker_and_no_run(tmp_path):
     from distributed import LocalCluster
 

@@ -133,6 +133,21 @@ def test_report_stands_alone(tmp_path, monkeypatch):
     assert not re.search(r'(?:src|href)="(?:https?:)?//', report), "opens offline"
 
 
+def test_pictures_of_another_tier_stay_out_of_the_report(tmp_path):
+    import matplotlib.pyplot as plt
+
+    from imachsr import figures
+
+    (tmp_path / "executed").mkdir()
+    for name, tier in (("08", "lab"), ("09", "smoke")):
+        figures.show(plt.figure(), f"{name}_bars", alt=f"bars of {name}", caption="c", folder=tmp_path)
+        given = {"metadata": {"papermill": {"parameters": {"tier": tier, "data": "camvid"}}}}
+        (tmp_path / "executed" / f"{name}_x.ipynb").write_text(json.dumps(given))
+    page = reproduce.write_report(tmp_path, tier="lab", data="camvid").read_text()
+    assert "bars of 08" in page
+    assert "bars of 09" not in page
+
+
 def test_picture_without_words_is_refused(tmp_path):
     import matplotlib.pyplot as plt
 

@@ -1,12 +1,13 @@
 """Studies: what they run at each tier, that they share runs, and that the claims find theirs among them."""
 
+import json
 from dataclasses import asdict
 
 import pytest
 
 from conftest import REPOSITORY
 from imachsr.claims import claims
-from imachsr.claims.judge import _matches, _plain_points
+from imachsr.claims.judge import matches, wanted
 from imachsr.experiment import TIERS, Result, Settings
 from imachsr.objective import SCHEMES
 from imachsr.reproduce.studies import STUDIES, cell, of_cells
@@ -78,7 +79,7 @@ def test_cells_are_found_whatever_they_were_run_on():
 def test_claims_find_their_runs_in_the_study(prefix, name):
     runs = [Result("0" * 16, asdict(setting), ("road",), (), {}, [], []) for setting in settings(name)]
     sides = [
-        {**_plain_points(side), **claim.only}
+        wanted(claim, side)
         for claim in claims(REPOSITORY / "data" / "papers")
         if claim.id.startswith(prefix)
         for pair in claim.contrasts
@@ -86,7 +87,16 @@ def test_claims_find_their_runs_in_the_study(prefix, name):
     ]
     assert sides
     for side in sides:
-        assert any(_matches(run, side) for run in runs), side
+        assert any(matches(run, side) for run in runs), side
+
+
+@pytest.mark.parametrize("name", ["fig2", "table2", "fig3", "fig4", "table4", "help", "hs3"])
+def test_a_notebook_trains_nothing_that_takes_hours(name):
+    cells = json.loads((REPOSITORY / "notebooks" / f"{STUDIES[name].notebook}.ipynb").read_text())["cells"]
+    code = "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
+    assert "filed_or_run(" in code
+    training = [line for line in code.splitlines() if "imachsr.run(" in line and "print(" not in line]
+    assert all("ledger=apart" in line for line in training), "12 trains some once more, at the short tiers"
 
 
 @pytest.mark.parametrize("name", ["fig3", "fig4", "table4", "help"])
