@@ -856,3 +856,97 @@ def test_only_one_term_counts():
         losses = trainee(IMAGES, TARGETS)
         assert float(losses.total.detach()) == pytest.approx(0.2 * float(losses.terms["fine/supervision"]))
     assert trainee.weights.counts("output")
+
+
+# --- what a trainee refuses -------------------------------------------------------------------------------------------
+
+
+def seven_by_five():
+    """A network of five classes, one point in it, images and labels."""
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Conv2d(3, 8, 3, 2, 1), nn.BatchNorm2d(8), nn.ReLU(), nn.Conv2d(8, 5, 1))
+    (point,) = imachsr.choose_points(imachsr.find_points(network, torch.zeros(2, 3, 16, 24)), 1)
+    return network, point, torch.rand(2, 3, 16, 24), torch.randint(0, 5, (2, 16, 24))
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "words"),
+    [
+        ({"scheme": "imachsr"}, TypeError, r"got scheme 'imachsr'; it is a Scheme; pass imachsr.scheme"),
+        ({"points": lambda p: p}, TypeError, r"got points .*; they are a list of Point; pass what choose_points"),
+        ({"points": lambda p: [p, p]}, ValueError, r"got point '\w+' 2 times; .*; name it once"),
+        ({"classes": 1}, ValueError, r"got classes=1; .* labels of 0 and 1 take classes=2"),
+        ({"classes": 5.0}, ValueError, r"got classes=5.0; there are at least two"),
+        ({"ignore_index": 3}, ValueError, r"got ignore_index=3 and classes=5; .* must not be a class"),
+        ({"classes": 300}, ValueError, r"got ignore_index=255 and classes=300"),
+    ],
+)
+def test_what_nothing_can_be_trained_with_is_refused(changes, error, words):
+    network, point, _, _ = seven_by_five()
+    points = changes.pop("points", lambda p: [p])(point)
+    given = {"scheme": imachsr.scheme("imachsr"), "classes": 5, **changes}
+    with pytest.raises(error, match=words):
+        Supervised(network, points, given.pop("scheme"), **given)
+    assert not network._forward_hooks, "nothing is left behind"
+
+
+@pytest.mark.parametrize("scheme", ["conventional", "imachsr"])
+def test_a_network_of_other_classes_than_the_labels_is_refused(scheme):
+    network, point, images, labels = seven_by_five()
+    trainee = Supervised(network, [point], imachsr.scheme(scheme), classes=7)
+    with pytest.raises(
+        ValueError, match=r"got logits \(2, 5, 8, 12\) and classes=7; .* pass classes=5, or a network of 7"
+    ):
+        trainee(images, labels)
+
+
+def test_labels_of_another_shape_than_the_images_are_refused():
+    network, point, images, labels = seven_by_five()
+    trainee = Supervised(network, [point], imachsr.scheme("imachsr"), classes=5)
+    with pytest.raises(ValueError, match=r"got images of 16x24 and labels of 24x16; .* exchanged\?"):
+        trainee(images, labels.transpose(1, 2))
+    with pytest.raises(ValueError, match=r"got images of 16x24 and labels of 24x16"):
+        imachsr.evaluate(network, [(images, labels.transpose(1, 2))], classes=5)
+    larger = labels.repeat_interleave(2, 1).repeat_interleave(2, 2)
+    assert trainee(images, larger[:, :-1]).total.isfinite(), "any size of the same shape, within rounding"
+
+
+def test_a_released_trainee_is_not_trained():
+    network, point, images, labels = seven_by_five()
+    trainee = Supervised(network, [point], imachsr.scheme("imachsr"), classes=5)
+    trainee.release()
+    for call in (lambda: trainee(images, labels), lambda: trainee.point_logits(images)):
+        with pytest.raises(RuntimeError, match=r"released; its points are captured no more; make a new Supervised"):
+            call()
+
+
+def test_a_loss_that_counts_void_pixels_is_refused():
+    network, point, _, _ = seven_by_five()
+    for loss in (nn.CrossEntropyLoss(), at_label_size(nn.CrossEntropyLoss())):
+        own = imachsr.scheme("imachsr", supervision=loss)
+        with pytest.raises(
+            ValueError, match=r"CrossEntropyLoss with ignore_index=-100; .* make it with ignore_index=255"
+        ):
+            Supervised(network, [point], own, classes=5)
+    told = imachsr.scheme("imachsr", supervision=at_label_size(nn.CrossEntropyLoss(ignore_index=255)))
+    assert Supervised(network, [point], told, classes=5)
+    with pytest.raises(TypeError, match=r"got supervision='dice' for scheme 'imachsr'; a loss is a function"):
+        imachsr.scheme("imachsr", supervision="dice")
+    with pytest.raises(ValueError, match=r"got alpha='0.1' .*; a weight is a finite number"):
+        imachsr.scheme("imachsr", alpha="0.1")
+
+
+def test_adapters_take_the_networks_precision():
+    network, _, images, labels = seven_by_five()
+    network.bfloat16()
+    points = imachsr.choose_points(imachsr.find_points(network, images.bfloat16()), 1)
+    trainee = Supervised(network, points, imachsr.scheme("imachsr"), classes=5)
+    trainee(images.bfloat16(), labels).total.backward()
+    assert all(p.grad.isfinite().all() and p.dtype == torch.bfloat16 for p in trainee.adapters.parameters())
+
+
+def test_without_adapters_the_networks_logits_stand_alone():
+    network, point, images, _ = seven_by_five()
+    trainee = Supervised(network, [point], imachsr.scheme("imachsr", supervision=None), classes=5)
+    (logits,) = trainee.point_logits(images)
+    assert logits.shape[1] == 5

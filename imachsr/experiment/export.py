@@ -7,6 +7,7 @@ from pathlib import Path
 
 import torch
 
+from ..objective import logits_of
 from .fusing import rebuilt
 from .ledger import the_one
 from .study import Places
@@ -16,6 +17,8 @@ CLOSE = 1e-4  # of the largest logit: what another order of summing may change
 
 def export(key: str, ledger: Path, out: Path) -> list[str]:
     """Write `KEY.pt` (a state_dict) and `KEY.pt2` (a torch.export program), and compare their outputs.
+
+    The program gives logits, for batches of the shape it was made with.
 
     Args:
         key: the beginning of a run's key.
@@ -44,10 +47,15 @@ def export(key: str, ledger: Path, out: Path) -> list[str]:
     shapes = result.provenance.get("input_shapes") or [[3, *(result.settings["size"] or (360, 480))]]
     generator = torch.Generator().manual_seed(0)
     images = tuple(torch.randn(2, *shape, generator=generator) for shape in shapes)
-    with torch.no_grad():
-        exported = torch.export.export(network, images)
-    torch.export.save(exported, program)
-    difference = _difference(network, program, images)
+    network = _Logits(network).eval()
+    try:
+        with torch.no_grad():
+            exported = torch.export.export(network, images)
+        torch.export.save(exported, program)
+        difference = _difference(network, program, images)
+    except BaseException:
+        program.unlink(missing_ok=True)  # unchecked
+        raise
     if not difference <= CLOSE:
         program.unlink()
         raise RuntimeError(
@@ -59,6 +67,17 @@ def export(key: str, ledger: Path, out: Path) -> list[str]:
         f"{weights}  state_dict of {result.settings['model']} with {len(result.classes)} classes",
         f"{program}  program for images {sizes}; outputs differ by {difference:.2g} of the largest logit",
     ]
+
+
+class _Logits(torch.nn.Module):
+    """A network whose answer is its logits, whatever stands beside them."""
+
+    def __init__(self, network: torch.nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, *images: torch.Tensor) -> torch.Tensor:
+        return logits_of(self.network(*images))
 
 
 def _difference(network: torch.nn.Module, program: Path, images: tuple[torch.Tensor, ...]) -> float:

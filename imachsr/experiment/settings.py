@@ -201,7 +201,11 @@ class Settings:
             elif name in ("gamma", "test_scales") and value is not None:
                 object.__setattr__(self, name, _numbers(name, value))
             elif name in ("size", "crop") and value is not None:
-                if len(tuple(value)) != 2 or any(type(side) is not int or side < 1 for side in value):
+                if (
+                    not isinstance(value, (tuple, list))
+                    or len(value) != 2
+                    or any(type(side) is not int or side < 1 for side in value)
+                ):
                     raise ValueError(
                         f"got {name}={value!r}; a size is (height, width) in pixels; give two whole numbers"
                     )

@@ -5,9 +5,10 @@
 `scheme` is the data, `weights` the alpha_m and lambda_m, `supervised` the sum over a network.
 """
 
+from .checks import check_aspect, check_logits, logits_of
 from .scheme import SCHEDULES, SCHEMES, WEIGHTINGS, Loss, Scheme, at_label_size, scheme
 from .shares import Shares, counts, shares
-from .supervised import Losses, Supervised, brought_adapters, logits_of
+from .supervised import Losses, Supervised, brought_adapters
 from .weights import Term, Weights
 
 __all__ = [
@@ -23,6 +24,8 @@ __all__ = [
     "Weights",
     "at_label_size",
     "brought_adapters",
+    "check_aspect",
+    "check_logits",
     "counts",
     "logits_of",
     "scheme",

@@ -9,6 +9,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial, wraps
+from numbers import Real
 from typing import Any
 
 import torch
@@ -50,6 +51,7 @@ class Scheme:
         measured_batches: how many batches "gradient_norm" measures before it fixes its factors.
 
     Raises:
+        TypeError: a loss that is no function.
         ValueError: an unknown weighting or schedule, or a weight that is none.
     """
 
@@ -76,14 +78,21 @@ class Scheme:
             raise ValueError(
                 f"got measured_batches={self.measured_batches}; a gradient is measured on one batch at least; raise it"
             )
+        for name in ("output", "supervision", "regularizer"):
+            loss = getattr(self, name)
+            if not callable(loss) and (loss is not None or name == "output"):
+                raise TypeError(
+                    f"got {name}={loss!r} for scheme {self.name!r}; a loss is a function of logits or features; pass "
+                    "one, such as imachsr.losses.mutual_information"
+                )
         for name in ("alpha", "lambda_"):
             given = getattr(self, name)
-            for value in given if isinstance(given, Sequence) else [given]:
+            for value in given if isinstance(given, Sequence) and not isinstance(given, str) else [given]:
                 self._check_weight(name, value)
 
     def _check_weight(self, name: str, value: float) -> None:
-        if not math.isfinite(value):
-            raise ValueError(f"got {name}={value}; a weight is a finite number; pass one, or 0 to leave the term out")
+        if isinstance(value, (str, bytes)) or not isinstance(value, Real) or not math.isfinite(value):
+            raise ValueError(f"got {name}={value!r}; a weight is a finite number; pass one, or 0 to leave the term out")
         if value < 0 and self.weighting == "uncertainty":
             raise ValueError(
                 f"got {name}={value} with weighting='uncertainty'; a learned weight grows without bound on a term "

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from inspect import signature
+from inspect import signature, unwrap
 from typing import Any, NamedTuple
 
 import torch
@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from ..adapters import DimensionAdapter
 from ..points import Capture, Point
+from .checks import auxiliary_of, check_asked, check_aspect, check_logits, logits_of
 from .scheme import Loss, Scheme
 from .shares import Shares
 from .weights import Term, Weights
@@ -54,7 +55,7 @@ class Supervised(nn.Module):
         ignore_index: label of pixels that count nowhere.
 
     Raises:
-        ValueError: a scheme that needs points got none.
+        TypeError, ValueError: a scheme, points or classes that nothing can be trained with, see `checks`.
 
     >>> import imachsr
     >>> network = nn.Sequential(nn.Conv2d(3, 8, 3, 2, 1), nn.ReLU(), nn.Conv2d(8, 2, 1))
@@ -70,11 +71,7 @@ class Supervised(nn.Module):
         self, network: nn.Module, points: Sequence[Point], scheme: Scheme, *, classes: int, ignore_index: int = 255
     ) -> None:
         super().__init__()
-        if scheme.uses_points and not points:
-            raise ValueError(
-                f"got no points for scheme {scheme.name!r}; it supervises inside the network; "
-                "choose some with choose_points, or use scheme('conventional')"
-            )
+        check_asked(points, scheme, classes, ignore_index)
         if not scheme.uses_points:
             points = ()
         self.network, self.scheme, self.classes, self.ignore_index = network, scheme, classes, ignore_index
@@ -83,17 +80,19 @@ class Supervised(nn.Module):
         self._streaks: dict[str, int] = {}
         self._output = _given(scheme.output, ignore_index)
         self._supervision = _given(scheme.supervision, ignore_index) if scheme.supervision else None
-        device = next((parameter.device for parameter in network.parameters()), None)
+        weight = next((parameter for parameter in network.parameters()), torch.empty(0))
+        device, dtype = weight.device, weight.dtype
         self.weights = Weights(scheme, [point.name for point in self.points]).to(device)
         self._merged = _Merged(scheme.clusters, len(self.points), classes, ignore_index).to(device)
         sizes = self._merged.sizes or [classes] * len(self.points)
         self.adapters = nn.ModuleList()
         if scheme.supervision is not None:
             self.adapters = _brought(network, self.points, sizes) or nn.ModuleList(
-                DimensionAdapter(point.channels, size).to(device)
+                DimensionAdapter(point.channels, size).to(device, dtype)
                 for point, size in zip(self.points, sizes, strict=True)
             )
         self.capture = Capture(network, self.points)
+        self.released = False
 
     @property
     def progress(self) -> float:
@@ -113,10 +112,13 @@ class Supervised(nn.Module):
             shares: where this batch is a part of a larger one, what it holds of it: the parts' totals then add up.
         """
         inputs = images if isinstance(images, tuple) else (images,)
-        output = self.network(*inputs)
+        check_aspect(inputs[0], targets)
+        output = self._answer(inputs)
         logits = logits_of(output)
+        check_logits(logits, self.classes)
         terms = {"output": self.weights.ask("output", self._output, logits, targets, shares=shares)}
         if (auxiliary := auxiliary_of(output)) is not None:
+            check_logits(auxiliary, self.classes)
             self.weights.base.setdefault("auxiliary", getattr(self.network, "auxiliary_weight", AUXILIARY))
             terms["auxiliary"] = self.weights.ask("auxiliary", self._output, auxiliary, targets, shares=shares)
         covered = self.targets_covered(inputs[0], targets)
@@ -129,6 +131,15 @@ class Supervised(nn.Module):
             self.weights.measure(terms, [p for p in self.network.parameters() if p.requires_grad])
         total = self.weights.total(terms) + self._idle(terms)
         return Losses(total, {name: term.part.detach() for name, term in terms.items()}, logits.detach())
+
+    def _answer(self, inputs: tuple[Tensor, ...]) -> Any:
+        """What the network returns, while its points are captured."""
+        if self.released:
+            raise RuntimeError(
+                "got a trainee that was released; its points are captured no more; make a new Supervised, or call the "
+                "network itself"
+            )
+        return self.network(*inputs)
 
     def _terms_at(self, m: int, features: Tensor, targets: Tensor, shares: Shares | None) -> dict[str, Term]:
         terms, point = {}, self.points[m].name
@@ -144,12 +155,13 @@ class Supervised(nn.Module):
         return terms
 
     def point_logits(self, images: Tensor | tuple[Tensor, ...]) -> list[Tensor]:
-        """What the adapter at each point predicts (B, K, h, w), and last the network itself.
+        """What the adapter, if any, at each point predicts (B, K, h, w), and last the network itself.
 
         At a point the logits cover what the features cover, see `targets_covered`.
         """
-        logits = logits_of(self.network(*(images if isinstance(images, tuple) else (images,))))
-        read = zip(self.adapters, self.capture.read(), strict=True)
+        logits = logits_of(self._answer(images if isinstance(images, tuple) else (images,)))
+        features = self.capture.read()
+        read = zip(self.adapters, features, strict=True) if self.adapters else ()
         return [*(adapter(features) for adapter, features in read), logits]
 
     def _note_skipped(self, point: str) -> None:
@@ -184,6 +196,7 @@ class Supervised(nn.Module):
     def release(self) -> nn.Module:
         """The very network that came in, trained, with every hook gone."""
         self.capture.remove()
+        self.released = True
         return self.network
 
     def extra_repr(self) -> str:
@@ -238,6 +251,12 @@ class _Merged(nn.Module):
 
 
 def _given(loss: Loss, ignore_index: int) -> Loss:
+    """The loss, told which label counts nowhere, if it asks."""
+    if (held := getattr(unwrap(loss), "ignore_index", ignore_index)) != ignore_index:
+        raise ValueError(
+            f"got a loss {type(unwrap(loss)).__name__} with ignore_index={held}; pixels labelled {ignore_index} must "
+            f"count nowhere; make it with ignore_index={ignore_index}"
+        )
     try:
         known = signature(loss).parameters
     except ValueError:  # some built-in functions do not tell
@@ -245,26 +264,3 @@ def _given(loss: Loss, ignore_index: int) -> Loss:
     if "ignore_index" in getattr(loss, "keywords", {}):  # bound by hand already
         return loss
     return partial(loss, ignore_index=ignore_index) if "ignore_index" in known else loss
-
-
-def auxiliary_of(output: Any) -> Tensor | None:
-    """A network's own second prediction, `aux` of a dict or object: part of how it is trained, whatever the scheme."""
-    found = output.get("aux") if isinstance(output, dict) else getattr(output, "aux", None)
-    return found if isinstance(found, Tensor) else None
-
-
-def logits_of(output: Any) -> Tensor:
-    """The logits in what a network returned: a tensor, the first of a tuple, `out` or `logits` of a dict or object."""
-    if isinstance(output, Tensor):
-        return output
-    if isinstance(output, (tuple, list)) and output:
-        return logits_of(output[0])
-    for key in ("out", "logits"):
-        if isinstance(output, dict) and key in output:
-            return logits_of(output[key])
-        if hasattr(output, key):
-            return logits_of(getattr(output, key))
-    raise TypeError(
-        f"got a network output of type {type(output).__name__}; logits must be a tensor, the first of a tuple, or "
-        "'out' or 'logits' of a dict or object; wrap the network so that it returns them"
-    )

@@ -67,6 +67,11 @@ def _refuse(network: nn.Module) -> None:
             "got a compiled network; hooks added after compiling capture nothing; find points in the network itself "
             "and compile the Supervised module that holds it"
         )
+    if isinstance(network, (nn.DataParallel, torch.jit.ScriptModule)):
+        raise TypeError(
+            f"got a {type(network).__name__}; points are recorded in the modules of the network itself; find them "
+            "there, and wrap the Supervised that holds it"
+        )
     shapeless = [name for name, weight in network.named_parameters() if nn.parameter.is_lazy(weight)]
     if shapeless:
         raise ValueError(

@@ -143,7 +143,7 @@ def _settings_shown(path: Path, tier: str, data: str, root: str | None) -> list[
 
 
 def _say_plan(due: Plan) -> None:
-    expected = f", {clock(due.seconds)} expected" if due.seconds else ""
+    expected = f", {clock(due.seconds)} of training expected" if due.seconds else ""
     unknown = f", time unknown of {', '.join(due.untimed)} (never run)" if due.untimed else ""
     print(f"{len(due.filed)} runs filed, {len(due.missing)} to run{expected}{unknown}", file=sys.stderr)
     for state, settings in (("filed ", due.filed), ("to run", due.missing)):

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..metrics import Confusion, Measure
-from ..objective import logits_of
+from ..objective import Supervised, check_aspect, check_logits, logits_of
 from .loader import moved
 from .progress import progress_bar
 
@@ -56,7 +56,9 @@ def evaluate(
     True
     """
     scales = _checked(scales)
-    was_training = network.training
+    if isinstance(network, Supervised):
+        raise TypeError("got a Supervised; it asks for labels, and a network is judged alone; pass its `.network`")
+    modes = [(module, module.training) for module in network.modules()]
     device = next((parameter.device for parameter in network.parameters()), torch.device("cpu"))
     network.eval()
     confusion = Confusion(classes, ignore_index=ignore_index)
@@ -64,17 +66,19 @@ def evaluate(
         with progress_bar(loader, "evaluating", progress) as bar:
             for batch, labels in bar:
                 images, targets = moved(batch, device), moved(labels, device)
+                check_aspect(images[0] if isinstance(images, tuple) else images, targets)
                 size = targets.shape[1:]
                 if measures or flip or scales != (1.0,):
                     judged = probabilities(network, images, size=size, scales=scales, flip=flip, depth=depth)
                 else:
                     judged = logits_at(network, images, size=size)  # the argmax needs no softmax
-                _check_classes(judged, classes)
+                check_logits(judged, classes)
                 confusion.update(judged.argmax(1), targets)
                 for measure in measures:
                     measure.update(judged, targets)
     finally:
-        network.train(was_training)
+        for module, training in modes:
+            module.training = training
     return confusion
 
 
@@ -169,11 +173,3 @@ def _checked(scales: Sequence[float]) -> tuple[float, ...]:
             "(0.5, 0.75, 1.0, 1.25, 1.5, 2.0)"
         )
     return scales
-
-
-def _check_classes(logits: Tensor, classes: int) -> None:
-    if logits.shape[1] != classes:
-        raise ValueError(
-            f"got logits {tuple(logits.shape)} and classes={classes}; the second axis is the classes; "
-            f"pass classes={logits.shape[1]}, or a network of {classes}"
-        )

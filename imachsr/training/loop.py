@@ -42,7 +42,8 @@ def fit(
 
     Means are means over the labelled pixels of the whole batch, over however many processes and parts it is spread.
     With batch norms these differ all the same: each part takes its statistics over its own images (on several GPUs,
-    each part over those of all processes).
+    each part over those of all processes). Layers of a network in train mode that were put to evaluation before, such
+    as frozen batch norms, stay so.
 
     Args:
         trainee: the network with its scheme.
@@ -70,6 +71,7 @@ def fit(
         One `Epoch` per pass.
 
     Raises:
+        TypeError: a trainee that is no `Supervised`.
         FloatingPointError: an input, a loss term or a gradient is not finite; named before any weight changes.
         ValueError: options or data that are not what they should be; a sample is named with its files.
         OSError: a checkpoint could not be written; the previous one stays.

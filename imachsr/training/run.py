@@ -59,6 +59,9 @@ class Run:
         self.epochs, self.accumulate, self.clip_norm, self.compile = epochs, accumulate, clip_norm, compile
         self.ranks = ranks = Ranks(processes)
         self._check(checkpoints)
+        self._check_optimizer()
+        network = trainee.network  # layers that were put to evaluation before stay there, frozen
+        self.frozen = [module for module in network.modules() if not module.training] if network.training else []
         self.steps, self.label = epochs * len(loader), label
         self.progress = progress if ranks.first else False
         self.bar: Any = None
@@ -92,6 +95,16 @@ class Run:
             self.log.rewind()
 
     def _check(self, checkpoints: str | Path | None) -> None:
+        if not isinstance(self.trainee, Supervised):
+            raise TypeError(
+                f"got a {type(self.trainee).__name__}; what is trained holds a network, its points and a scheme; pass "
+                "imachsr.Supervised(network, points, scheme, classes=K)"
+            )
+        if not len(self.loader):
+            raise ValueError(
+                "got a loader without a single batch; training takes at least one; give it more images, or a smaller "
+                "batch size where incomplete batches are dropped"
+            )
         for name, least in (("epochs", 1), ("accumulate", 1)):
             if getattr(self, name) < least:
                 raise ValueError(
@@ -116,6 +129,17 @@ class Run:
                 "batches among processes need an order known beforehand; build the loader with imachsr.training.batches"
             )
 
+    def _check_optimizer(self) -> None:
+        held = {id(parameter) for group in self.optimizer.param_groups for parameter in group["params"]}
+        named = [(name, id(p) in held) for name, p in self.trainee.named_parameters() if p.requires_grad]
+        ours = [name for name, has in named if not has and not name.startswith("network.")]
+        theirs = [has for name, has in named if name.startswith("network.")]
+        if ours or (theirs and not any(theirs)):
+            raise ValueError(
+                f"got an optimizer without {ours[0] if ours else 'any parameter of the network'}; adapters learn with the "
+                "network, in one step; make it over trainee.parameters(), or with imachsr.training.adam"
+            )
+
     @property
     def epoch(self) -> int:
         """Epochs finished."""
@@ -138,6 +162,8 @@ class Run:
         """What is left of the epoch, checked; before each batch a checkpoint where one is due."""
         state, sampler = self.state, self.loader.batch_sampler
         self.trainee.train()
+        for module in self.frozen:
+            module.training = False
         if isinstance(sampler, EpochBatches):
             sampler.set_epoch(state.epoch, start=state.step)
         elif sampler is not None and hasattr(sampler, "set_epoch"):

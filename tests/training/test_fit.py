@@ -186,3 +186,32 @@ def test_batches_of_several_inputs_train_in_the_faster_layout():
     trainee = imachsr.Supervised(Two(), (), imachsr.scheme("conventional"), classes=2)
     history = fit(trainee, batches(Pairs(), 2), epochs=2, memory_format="auto", progress=False)
     assert history[1].losses["output"] != history[0].losses["output"]
+
+
+def test_what_cannot_be_trained_is_refused():
+    trainee, loader = supervised(), batches(bright_or_dark(), 4)
+    with pytest.raises(TypeError, match=r"got a Sequential; .* pass imachsr.Supervised\(network"):
+        fit(trainee.network, loader, epochs=1, progress=False)
+    with pytest.raises(ValueError, match=r"got a loader without a single batch; .* smaller batch size"):
+        fit(trainee, torch.utils.data.DataLoader(bright_or_dark(2), 4, drop_last=True), epochs=1, progress=False)
+    for parameters, missing in ((trainee.network.parameters(), "adapters"), (trainee.adapters.parameters(), "network")):
+        with pytest.raises(
+            ValueError, match=rf"got an optimizer without .*{missing}.*; make it over trainee.parameters"
+        ):
+            fit(trainee, loader, epochs=1, optimizer=torch.optim.SGD([*parameters], 0.1), progress=False)
+    with pytest.raises(TypeError, match=r"got a Supervised; .* pass its `.network`"):
+        evaluate(trainee, loader, classes=2, progress=False)
+
+
+def test_frozen_layers_stay_frozen():
+    network = nn.Sequential(nn.Conv2d(3, 8, 3, 2, 1), nn.BatchNorm2d(8), nn.ReLU(), nn.Conv2d(8, 2, 1))
+    network[1].eval()
+    trainee = imachsr.Supervised(network, (), imachsr.scheme("conventional"), classes=2)
+    before = network[1].running_mean.clone()
+    fit(trainee, batches(bright_or_dark(), 4), epochs=2, progress=False,
+        evaluation=lambda network, _: evaluate(network, batches(bright_or_dark(), 4), classes=2, progress=False).scores())  # fmt: skip
+    assert torch.equal(network[1].running_mean, before)
+    assert [module.training for module in network] == [True, False, True, True]
+    network.eval()
+    fit(trainee, batches(bright_or_dark(), 4), epochs=1, progress=False)
+    assert not torch.equal(network[1].running_mean, before), "a network in evaluation mode as a whole is trained whole"

@@ -1,0 +1,88 @@
+"""What a trainee refuses: before it begins, and in a step."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from torch import Tensor
+
+from ..points import Point
+from .scheme import Scheme
+
+
+def check_asked(points: Sequence[Point], scheme: Scheme, classes: int, ignore_index: int) -> None:
+    """Refuse a scheme, points or labels that nothing can be trained with.
+
+    Raises:
+        TypeError: a scheme that is no `Scheme`, or points that are no sequence of `Point`.
+        ValueError: a scheme that needs points got none, a point twice, fewer than two classes, or a class to ignore.
+    """
+    if not isinstance(scheme, Scheme):
+        raise TypeError(f"got scheme {scheme!r}; it is a Scheme; pass imachsr.scheme('imachsr')")
+    if isinstance(points, Point) or not all(isinstance(point, Point) for point in points):
+        raise TypeError(f"got points {points!r}; they are a list of Point; pass what choose_points returned")
+    if scheme.uses_points and not points:
+        raise ValueError(
+            f"got no points for scheme {scheme.name!r}; it supervises inside the network; "
+            "choose some with choose_points, or use scheme('conventional')"
+        )
+    name, count = Counter([point.name for point in points] or [""]).most_common(1)[0]
+    if count > 1:
+        raise ValueError(f"got point {name!r} {count} times; each has one adapter and one pair of terms; name it once")
+    if type(classes) is not int or classes < 2:
+        raise ValueError(
+            f"got classes={classes!r}; there are at least two to tell apart; labels of 0 and 1 take classes=2, and a "
+            "network of two logits"
+        )
+    if 0 <= ignore_index < classes:
+        raise ValueError(
+            f"got ignore_index={ignore_index} and classes={classes}; the label that counts nowhere must not be a "
+            "class; pass such as 255 or -1, and map the labels to it"
+        )
+
+
+def check_logits(logits: Tensor, classes: int) -> None:
+    """Refuse logits of another number of classes than the labels'."""
+    if logits.shape[1] != classes:
+        raise ValueError(
+            f"got logits {tuple(logits.shape)} and classes={classes}; the second axis is the classes; "
+            f"pass classes={logits.shape[1]}, or a network of {classes}"
+        )
+
+
+def check_aspect(images: Tensor, targets: Tensor) -> None:
+    """Refuse labels (B, H, W) that cannot lie over the images (B, ..., h, w): of another shape, beyond rounding."""
+    if targets.ndim != 3:
+        return
+    (h, w), (H, W) = images.shape[-2:], targets.shape[-2:]
+    if abs(h * W - w * H) > max(h, w, H, W):
+        raise ValueError(
+            f"got images of {h}x{w} and labels of {H}x{W}; labels lie over the images, in any size of the same shape; "
+            "are height and width exchanged?"
+        )
+
+
+def logits_of(output: Any) -> Tensor:
+    """The logits in what a network returned: a tensor, the first of a tuple, `out` or `logits` of a dict or object."""
+    if isinstance(output, Tensor):
+        return output
+    if isinstance(output, (tuple, list)) and output:
+        return logits_of(output[0])
+    for key in ("out", "logits"):
+        if isinstance(output, dict) and key in output:
+            return logits_of(output[key])
+        if hasattr(output, key):
+            return logits_of(getattr(output, key))
+    named = f" with keys {[*output]}" if isinstance(output, dict) else ""
+    raise TypeError(
+        f"got a network output of type {type(output).__name__}{named}; logits must be a tensor, the first of a tuple, "
+        "or 'out' or 'logits' of a dict or object; wrap the network so that it returns them"
+    )
+
+
+def auxiliary_of(output: Any) -> Tensor | None:
+    """A network's own second prediction, `aux` of a dict or object: part of how it is trained, whatever the scheme."""
+    found = output.get("aux") if isinstance(output, dict) else getattr(output, "aux", None)
+    return found if isinstance(found, Tensor) else None
