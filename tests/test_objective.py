@@ -932,7 +932,7 @@ def test_a_loss_that_counts_void_pixels_is_refused():
     assert Supervised(network, [point], told, classes=5)
     with pytest.raises(TypeError, match=r"got supervision='dice' for scheme 'imachsr'; a loss is a function"):
         imachsr.scheme("imachsr", supervision="dice")
-    with pytest.raises(ValueError, match=r"got alpha='0.1' .*; a weight is a finite number"):
+    with pytest.raises(ValueError, match=r"got alpha='0.1'; a weight is a finite number"):
         imachsr.scheme("imachsr", alpha="0.1")
 
 

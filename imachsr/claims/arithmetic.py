@@ -82,6 +82,28 @@ def hs3_fuse_gain_over_sagate(folder: Path, quoted: Quoted) -> Verdict:
     return any(round(gain, 1) == quoted["mIoU"] for gain in gains.values()), f"Table 2 has, in mIoU points, {words}"
 
 
+def hs3_server_gains(folder: Path, quoted: Quoted) -> Verdict:
+    """Whether HS3's Table 4 shows the points over the two rivals that are quoted."""
+    rows = json.loads((folder / "hs3.json").read_text(encoding="utf-8"))["table4"]["rows"]
+    scores = {row["method"]: row for row in rows}
+    rivals = {"HMS": "Hierarchical Multi-scale attention", "InverseForm": "InverseForm"}
+    gains = {
+        f"{metric} over {short}": round(scores["HS3-Fuse"][metric] - scores[name][metric], 1)
+        for short, name in rivals.items()
+        for metric in ("mIoU", "iIoU")
+    }
+    return gains == quoted, "Table 4 has, in points, " + ", ".join(
+        f"{name} {gain:+.1f}" for name, gain in gains.items()
+    )
+
+
+def deeplab_gains_by_data(folder: Path, quoted: Quoted) -> Verdict:
+    """Whether Table 2 has the relative gains of DeepLabv3+ that are quoted for the three datasets."""
+    cells = {data: (off, on) for model, data, off, on in _cells(folder, "mIoU") if model == "deeplabv3plus_resnet18"}
+    gains = {data: round(100 * (on - off) / off, 2) for data, (off, on) in cells.items()}
+    return gains == quoted, "relative gains in mIoU: " + ", ".join(f"{d} {gain:+.2f} %" for d, gain in gains.items())
+
+
 def _cells(folder: Path, metric: str) -> Iterator[tuple[str, str, float, float]]:
     """(model, data, without, with) for each cell of Table 2."""
     rows: list[dict[str, Any]] = json.loads((folder / "table2.json").read_text(encoding="utf-8"))["rows"]
@@ -95,6 +117,6 @@ CHECKS: dict[str, Callable[[Path, Quoted], Verdict]] = {
     function.__name__: function
     for function in (
         largest_relative_gain, deeplab_cityscapes_margins, almost_all_cells_gain, complex_data_gain_more,
-        seaformer_synthia_loses, hs3_fuse_gain_over_sagate,
+        seaformer_synthia_loses, hs3_fuse_gain_over_sagate, hs3_server_gains, deeplab_gains_by_data,
     )
 }  # fmt: skip

@@ -133,7 +133,7 @@ def _hs3(tables: Mapping[str, Any]) -> list[Claim]:
                             kind="comparison",
                             says=f"{model} on {data}: mIoU {scores[model, other]:.1f} {other}, {score:.1f} {scheme}.",
                             contrasts=(({"scheme": scheme}, {"scheme": other}),),
-                            only={"data": [data], "model": [model]},
+                            only={"data": [data], "model": [model], "points": [2]},  # ends of stages 2 and 3
                             reported={"mIoU": round(score - scores[model, other], 2)},
                             needs=f"{data}, five seeds of {scheme} and {other}, a GPU",
                         )

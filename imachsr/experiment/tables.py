@@ -127,6 +127,8 @@ def results_markdown(results: Sequence[Result], protocol: str = "dataset", metri
     files = sorted({result.provenance["image_format"] for result in results} - {"drawn"})
     devices = sorted({result.provenance["device"] for result in results})
     seeds = "**One seed each: no difference here is a finding.**" if most == 1 else f"Means over up to {most} seeds."
+    if len(set(table["seeds"])) > 1:
+        seeds += " Rows of different seeds are not to be subtracted: `imachsr results compare` pairs them seed by seed."
     copies = " ".join(f"Images from a {name.upper()} copy." if name == "webp" else "" for name in files)
     lines += ["", f"Per cent, protocol `{protocol}`, all test images at full label size, after the last epoch. {seeds} "
               "Classes never predicted have no precision and are left out of its mean. "

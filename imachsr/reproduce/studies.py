@@ -153,16 +153,29 @@ def weights(tier: str, data: str, root: str | None, seeds: int) -> list[Settings
     return _all(tier, data, root, seeds, [{"split": "tune", **change} for change in changes])
 
 
+HS3_MODELS = {
+    "nyudv2": ("hrnet_w18_ocr", "hrnet_w48"),
+    "cityscapes": ("hrnet_w18", "hrnet_w18_ocr", "deeplabv3plus_wrn38"),
+}  # of its Tables 1 and 3
 SIX = ("conventional", "deep_supervision", "imacsr", "imachsr", "hs3", "hs3_fuse")
 
 
 def _hs3(tier: str, data: str, root: str | None, seeds: int) -> list[Settings]:
-    """The six schemes; where time allows the angles of HS3's Table 5, the groupings of its Table 6, lighter fusing."""
+    """The six schemes; where time allows the angles of HS3's Table 5, the groupings of its Table 6, lighter fusing.
+
+    With its own networks and its two points, too, at the paper tier.
+    """
     changes: list[dict[str, Any]] = [{"scheme": scheme} for scheme in SIX]
     if tier not in SHORT:
         changes += [{"scheme": "hs3", "theta": theta} for theta in (0.0, 50.0, 80.0, 85.0, 90.0)]
         changes += [{"scheme": "hs3", "clustering": clustering} for clustering in ("k_means", "manual", "halving")]
         changes += [{"scheme": "hs3_fuse", "lighter": times} for times in (1.01, 1.02)]
+    if tier == "paper":
+        changes += [
+            {"model": model, "scheme": scheme, "points": 2} for model in HS3_MODELS.get(data, ()) for scheme in SIX
+        ]
+        fused = {"model": "sagate_resnet101", "inputs": "rgb+hha", "points": 2}
+        changes += [{**fused, "scheme": s} for s in ("conventional", "hs3_fuse")] if data == "nyudv2" else []
     return _all(tier, data, root, seeds, changes)
 
 

@@ -136,8 +136,8 @@ class Run:
         theirs = [has for name, has in named if name.startswith("network.")]
         if ours or (theirs and not any(theirs)):
             raise ValueError(
-                f"got an optimizer without {ours[0] if ours else 'any parameter of the network'}; adapters learn with the "
-                "network, in one step; make it over trainee.parameters(), or with imachsr.training.adam"
+                f"got an optimizer without {ours[0] if ours else 'any parameter of the network'}; adapters learn "
+                "with the network, in one step; make it over trainee.parameters(), or with imachsr.training.adam"
             )
 
     @property

@@ -75,9 +75,22 @@ def test_cells_are_found_whatever_they_were_run_on():
     assert cell({"scheme": "conventional", "points": 9}) == ("conventional",)
 
 
-@pytest.mark.parametrize(("prefix", "name"), [("fig3/", "fig3"), ("fig4/", "fig4"), ("table4/", "table4")])
-def test_claims_find_their_runs_in_the_study(prefix, name):
-    runs = [Result("0" * 16, asdict(setting), ("road",), (), {}, [], []) for setting in settings(name)]
+@pytest.mark.parametrize(
+    ("prefix", "name", "tier", "data"),
+    [
+        ("fig3/", "fig3", "lab", "camvid"),
+        ("fig4/", "fig4", "lab", "camvid"),
+        ("table4/", "table4", "lab", "camvid"),
+        ("hs3/table1", "hs3", "paper", "nyudv2"),
+        ("hs3/table2", "hs3", "paper", "nyudv2"),
+        ("hs3/table3", "hs3", "paper", "cityscapes"),
+        ("hs3/table5", "hs3", "lab", "camvid"),
+        ("hs3/table6", "hs3", "lab", "camvid"),
+    ],
+)
+def test_claims_find_their_runs_in_the_study(prefix, name, tier, data):
+    planned = STUDIES[name].settings(tier, data, "data", 1)
+    runs = [Result("0" * 16, asdict(setting), ("road",), (), {}, [], []) for setting in planned]
     sides = [
         wanted(claim, side)
         for claim in claims(REPOSITORY / "data" / "papers")

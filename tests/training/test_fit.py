@@ -208,8 +208,12 @@ def test_frozen_layers_stay_frozen():
     network[1].eval()
     trainee = imachsr.Supervised(network, (), imachsr.scheme("conventional"), classes=2)
     before = network[1].running_mean.clone()
-    fit(trainee, batches(bright_or_dark(), 4), epochs=2, progress=False,
-        evaluation=lambda network, _: evaluate(network, batches(bright_or_dark(), 4), classes=2, progress=False).scores())  # fmt: skip
+    loader = batches(bright_or_dark(), 4)
+
+    def judge(network, _):
+        return evaluate(network, loader, classes=2, progress=False).scores()
+
+    fit(trainee, loader, epochs=2, progress=False, evaluation=judge)
     assert torch.equal(network[1].running_mean, before)
     assert [module.training for module in network] == [True, False, True, True]
     network.eval()
