@@ -339,10 +339,10 @@ def damage(schemes: list[str], count: int) -> Iterator[Row]:
 
 
 def _strangers() -> dict[str, imachsr.Supervised]:
-    wide = Small()
-    wide.head = nn.Conv2d(12, CLASSES, 3, padding=1)
+    wide, more = Small(), Small()
+    wide.head, more.head = nn.Conv2d(12, CLASSES, 3, padding=1), nn.Conv2d(12, CLASSES + 1, 1)
     trainee = supervised()
-    classes = imachsr.Supervised(Small(), trainee.points, imachsr.scheme("imachsr"), classes=CLASSES + 1)
+    classes = imachsr.Supervised(more, trainee.points, imachsr.scheme("imachsr"), classes=CLASSES + 1)
     return {
         "network": supervised(network=wide),
         "points": imachsr.Supervised(Small(), trainee.points[::-1], imachsr.scheme("imachsr"), classes=CLASSES),
