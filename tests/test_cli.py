@@ -1,6 +1,9 @@
 """The command line: what it prints, what it refuses, and its exit status."""
 
 import re
+import shutil
+import subprocess
+import sys
 
 import pytest
 
@@ -97,6 +100,14 @@ def test_a_packed_copy_says_its_size(tmp_path):
     assert settings_of(*camvid).size == (90, 120)
     assert settings_of(*camvid, "--size", "32x48").size == (32, 48), "refused later, by name"
     assert settings_of(*camvid, "--tier", "lesson").tier == "lesson", "a tier's name stands for its size"
+
+
+@pytest.mark.skipif(not shutil.which("bash"), reason="needs bash")
+def test_a_reader_that_has_enough_is_no_error():
+    command = f'"{sys.executable}" -m imachsr results | head -c 1; echo " ${{PIPESTATUS[0]}}"'
+    ended = subprocess.run(["bash", "-c", command], capture_output=True, text=True, cwd=REPOSITORY, check=True)
+    assert ended.stderr == ""
+    assert ended.stdout.split()[-1] == "0"
 
 
 def test_readme_table_is_the_published_one():

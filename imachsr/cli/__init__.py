@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import warnings
 from collections.abc import Sequence
@@ -31,7 +32,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         f"imachsr {given.verb}: {message}\n" if category is UserWarning else plain(message, category, *rest, **more)
     )
     try:
-        return given.action(given) or 0
+        status = given.action(given) or 0
+        sys.stdout.flush()
+        return status
+    except BrokenPipeError:  # the reader, such as `head`, has what it wanted
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except (ValueError, TypeError, RuntimeError, FloatingPointError, OSError) as error:
         if given.traceback:
             raise

@@ -153,6 +153,10 @@ class Settings:
             raise ValueError(f"got test_scales={self.test_scales}; a factor is above 0; give such as (0.5, 1.0, 1.5)")
         if self.test_scales == (1.0,):
             object.__setattr__(self, "test_scales", None)  # equal runs have one key
+        if self.crop is not None and not self.augment:
+            raise ValueError(
+                f"got crop={self.crop} without augment; crops are cut by augmentation; add augment, or leave crop out"
+            )
         if self.tier in TIERS and any(
             getattr(self, name) != value for name, value in _defaults(self.tier, self.data).items()
         ):
