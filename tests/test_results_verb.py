@@ -73,7 +73,7 @@ def said(capsys, *words):
 def test_every_setting_a_result_keeps_can_be_asked_for():
     kept = set(result().settings) - {"root"}
     assert set(FIELDS) == kept
-    plain = Settings(gamma=(0.1, 0.2, 0.3), crop=(8, 9), ema=0.9, length=3)
+    plain = Settings(gamma=(0.1, 0.2, 0.3), augment=True, crop=(8, 9), ema=0.9, length=3)
     for name in FIELDS:
         value = getattr(plain, name)
         sizes = name in ("size", "crop")
