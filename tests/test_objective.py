@@ -900,15 +900,19 @@ def test_a_network_of_other_classes_than_the_labels_is_refused(scheme):
         trainee(images, labels)
 
 
-def test_labels_of_another_shape_than_the_images_are_refused():
+def test_labels_turned_against_the_images_are_refused():
     network, point, images, labels = seven_by_five()
     trainee = Supervised(network, [point], imachsr.scheme("imachsr"), classes=5)
-    with pytest.raises(ValueError, match=r"got images of 16x24 and labels of 24x16; .* exchanged\?"):
+    with pytest.raises(ValueError, match=r"got images of 16x24 and labels of 24x16; .* exchanged: transpose them"):
         trainee(images, labels.transpose(1, 2))
     with pytest.raises(ValueError, match=r"got images of 16x24 and labels of 24x16"):
         imachsr.evaluate(network, [(images, labels.transpose(1, 2))], classes=5)
     larger = labels.repeat_interleave(2, 1).repeat_interleave(2, 2)
     assert trainee(images, larger[:, :-1]).total.isfinite(), "any size of the same shape, within rounding"
+    wide = labels.repeat_interleave(3, 2)
+    assert imachsr.evaluate(network, [(images, wide)], classes=5).per_image is not None, (
+        "images resized to another shape"
+    )
 
 
 def test_a_released_trainee_is_not_trained():

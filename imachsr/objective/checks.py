@@ -53,14 +53,18 @@ def check_logits(logits: Tensor, classes: int) -> None:
 
 
 def check_aspect(images: Tensor, targets: Tensor) -> None:
-    """Refuse labels (B, H, W) that cannot lie over the images (B, ..., h, w): of another shape, beyond rounding."""
+    """Refuse labels (B, H, W) that lie over the images (B, ..., h, w) only once their height and width are exchanged.
+
+    Labels of another shape may be right: images are often resized to a shape of their own, and scored at label size.
+    """
     if targets.ndim != 3:
         return
     (h, w), (H, W) = images.shape[-2:], targets.shape[-2:]
-    if abs(h * W - w * H) > max(h, w, H, W):
+    rounding = max(h, w, H, W)
+    if abs(h * W - w * H) > rounding >= abs(h * H - w * W):
         raise ValueError(
-            f"got images of {h}x{w} and labels of {H}x{W}; labels lie over the images, in any size of the same shape; "
-            "are height and width exchanged?"
+            f"got images of {h}x{w} and labels of {H}x{W}; labels lie over the images; their height and width seem "
+            "exchanged: transpose them"
         )
 
 
