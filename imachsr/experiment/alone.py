@@ -32,10 +32,8 @@ def _taken(file: IO[str]) -> bool:
         import fcntl
     except ImportError:  # Windows: two processes would do the same work twice, with the same outcome
         return True
-    try:
-        fcntl.lockf(
-            file, fcntl.LOCK_EX | fcntl.LOCK_NB
-        )  # loader workers, which may outlive a killed process, have none
+    try:  # loader workers, which may outlive a killed process, do not inherit it
+        fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except (BlockingIOError, PermissionError):
         return False
     return True

@@ -91,7 +91,7 @@ class Scheme:
                 self._check_weight(name, value)
 
     def _check_weight(self, name: str, value: float) -> None:
-        if isinstance(value, (str, bytes)) or not isinstance(value, Real) or not math.isfinite(value):
+        if not isinstance(value, Real) or not math.isfinite(value):
             raise ValueError(f"got {name}={value!r}; a weight is a finite number; pass one, or 0 to leave the term out")
         if value < 0 and self.weighting == "uncertainty":
             raise ValueError(

@@ -80,7 +80,7 @@ class Supervised(nn.Module):
         self._streaks: dict[str, int] = {}
         self._output = _given(scheme.output, ignore_index)
         self._supervision = _given(scheme.supervision, ignore_index) if scheme.supervision else None
-        weight = next((parameter for parameter in network.parameters()), torch.empty(0))
+        weight = next(filter(torch.is_floating_point, network.parameters()), torch.empty(0))
         device, dtype = weight.device, weight.dtype
         self.weights = Weights(scheme, [point.name for point in self.points]).to(device)
         self._merged = _Merged(scheme.clusters, len(self.points), classes, ignore_index).to(device)
