@@ -28,7 +28,7 @@ from imachsr.experiment import (
     write_atomically,
 )
 from imachsr.experiment.choosing import FIELDS, chosen, wanted
-from imachsr.experiment.tables import latex_table, result_rows, rows_csv
+from imachsr.experiment.tables import footing, latex_table, result_rows, rows_csv
 
 PROTOCOLS = ("dataset", "paper")
 
@@ -160,6 +160,18 @@ def test_only_seeds_and_settings_both_were_run_with_are_compared():
     assert [*alone["seeds"]] == [0], "a scheme without a common seed is shown as such"
     with pytest.raises(ValueError, match="got baseline 'hs3', of which there is no run; a difference has two sides"):
         compare(seeds(1, 1.0), "hs3")
+
+
+def test_a_weight_without_a_regularizer_keeps_no_pair_apart():
+    matched = [result(0.6, scheme="imachsr", lambda_=0.0), result(0.5, scheme="deep_supervision", lambda_=0.01)]
+    (row,) = compare(matched, "deep_supervision", metrics=("mIoU",)).to_dict("records")
+    assert (row["seeds"], round(row["difference"], 6)) == (1, 10.0)
+    assert "lambda" not in footing(matched[1])
+    assert [one.idle("lambda_") for one in matched] == [False, True]
+
+
+def test_a_footing_holds_no_setting_of_one_side_alone():
+    assert footing(result(0.5, scheme="hs3", theta=80.0)) == footing(result(0.5, scheme="hs3", clustering="k_means"))
 
 
 def test_against_a_baseline_with_points_the_points_must_agree():

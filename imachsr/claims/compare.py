@@ -70,9 +70,8 @@ def _differences(
     ours: list[Result], theirs: list[Result], metrics: Sequence[str], protocol: str
 ) -> Iterator[tuple[str, dict[str, Any]]]:
     """(footing, row) for each ground that runs of one arrangement share with the baseline."""
-    without_points = ours[0].idle("points") or theirs[0].idle("points")
-    named = {"scheme", *OF_CLUSTERS, *(OF_POINTS if without_points else ())}
-    shared = pairs(ours, theirs, named)
+    idle = [name for name in OF_POINTS if ours[0].idle(name) or theirs[0].idle(name)]
+    shared = pairs(ours, theirs, {"scheme", *OF_CLUSTERS, *idle})
     for metric in metrics:
         for both in shared.values():
             yield footing(both[0][0]), _row(metric, both, protocol)

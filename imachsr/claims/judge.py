@@ -13,6 +13,7 @@ import numpy as np
 from ..experiment import Result, Settings
 from ..experiment.settings import OF_CLUSTERS, OF_POINTS
 from ..experiment.tables import footing
+from ..metrics import PROTOCOLS
 from .arithmetic import check
 from .pairing import pairs, scored
 from .sources import Claim, papers_folder
@@ -85,7 +86,12 @@ def judge(
         results: from a ledger.
         protocol: of the scores that are compared.
         folder: of the papers' data, for arithmetic.
+
+    Raises:
+        ValueError: unknown protocol.
     """
+    if protocol not in PROTOCOLS:
+        raise ValueError(f"got protocol={protocol!r}; scores are filed under {[*PROTOCOLS]}; use one of them")
     runs = [result for result in results if _is_evidence(result)]
     measured = {claim.id: _measure(claim, runs, protocol) for claim in claims}
     for table in dict.fromkeys(claim.table for claim in claims):
@@ -184,7 +190,7 @@ def _compared(claim: Claim, contrasts: list[Contrast]) -> tuple[str, str]:
     missing = _missing(claim, contrasts)
     enough = [contrast for contrast in contrasts if contrast.found and len(contrast.found.differences) >= SEEDS]
     clear = [contrast for contrast in enough if contrast.adjusted < LEVEL]
-    wrong = [contrast for contrast in clear if contrast.found and contrast.found.mean < 0]
+    wrong = [c for c in clear if c.found and (c.found.mean < 0) != (claim.reported.get(c.metric, 0.0) < 0)]
     if wrong:
         return CONTRADICTED, f"{len(wrong)} of {len(contrasts)} differences are clearly the other way round"
     if missing:
@@ -192,8 +198,15 @@ def _compared(claim: Claim, contrasts: list[Contrast]) -> tuple[str, str]:
     if len(enough) < len(contrasts):
         return UNCLEAR, f"seeds: {min(len(c.found.differences) for c in contrasts if c.found)}; a verdict needs {SEEDS}"
     if len(clear) == len(contrasts):
-        return REPRODUCED, "every difference is clearly as claimed"
+        return REPRODUCED, f"every difference is clearly as claimed{_sizes(claim, contrasts)}"
     return UNCLEAR, f"{len(contrasts) - len(clear)} of {len(contrasts)} differences could be chance"
+
+
+def _sizes(claim: Claim, contrasts: Sequence[Contrast]) -> str:
+    """A verdict is about the direction; whether the interval holds the printed size is said beside it."""
+    printed = [(c.found, claim.reported[c.metric]) for c in contrasts if c.found and c.metric in claim.reported]
+    held = [found.low <= size <= found.high for found, size in printed]
+    return f" in direction; the interval {'holds' if all(held) else 'does not hold'} the printed size" if held else ""
 
 
 def _equivalent(claim: Claim, contrasts: list[Contrast]) -> tuple[str, str]:

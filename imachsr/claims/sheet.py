@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from .judge import Contrast, Judgement
-from .sources import SIZES, Claim
+from .sources import NETWORKS, Claim
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -17,7 +17,7 @@ NAMES = {
     "seaformer": "SeaFormer", "hrnet_w18": "HRNet-W18", "hrnet_w18_ocr": "HRNet-W18 OCR", "hrnet_w48": "HRNet-W48",
 }  # fmt: skip
 SETTINGS = {"points": "M = {}", "distance": "distance {}", "near": "near {}", "theta": "{:g} degrees",
-            "clustering": "clusters {}"}  # fmt: skip
+            "clustering": "clusters {}", "weighting": "{}", "lambda_": "lambda {:g}"}  # fmt: skip
 
 
 def label(claim: Claim, contrast: Contrast) -> str:
@@ -27,9 +27,11 @@ def label(claim: Claim, contrast: Contrast) -> str:
     """
     place = [claim.where.split(" (")[0] if claim.paper == "iMacHSR" else f"{claim.paper} {claim.where}"]
     for allowed in (claim.only.get("data", []), claim.only.get("model", [])):
-        family = next((name for name, sizes in SIZES.items() if sizes == allowed), "")
+        family = next((name for name, each in NETWORKS.items() if [*each] == allowed), "")
         if family or len(allowed) == 1:
             place.append(NAMES.get(family or allowed[0], allowed[0]))
+    if any(claim.only.get("test_scales", ())):
+        place.append("multi-scale")
     return f"{', '.join(place)}: {_against(contrast)}, {contrast.metric}"
 
 

@@ -11,8 +11,22 @@ from typing import Any
 from ..experiment import METRICS, course
 
 KINDS = ("comparison", "equivalence", "arithmetic", "elsewhere")
-SIZES = {"topformer": ["topformer_tiny", "topformer_small", "topformer_base"],
-         "seaformer": ["seaformer_tiny", "seaformer_small", "seaformer_base", "seaformer_large"]}  # fmt: skip
+MARGIN = 0.5  # points, of "no difference"; chosen here, the papers name none
+# "the outputs of stages 2 and 3" (HS3 Section 4.1), read as the finest branch of the last block of each
+HS3_POINTS = {
+    "hrnet_w18": ("stage2.0[0]", "stage3.3[0]"),
+    "hrnet_w18_ocr": ("stage2.0[0]", "stage3.3[0]"),
+    "hrnet_w18_small_v2": ("stage2.0[0]", "stage3.2[0]"),
+    "hrnet_w18_small_v2_ocr": ("stage2.0[0]", "stage3.2[0]"),
+    "hrnet_w48": ("stage2.0[0]", "stage3.3[0]"),
+}
+# a network as the papers print it -> those it may be; HS3's HRNetV2-w18 costs what the smaller of that name costs
+NETWORKS = {
+    "topformer": ("topformer_tiny", "topformer_small", "topformer_base"),
+    "seaformer": ("seaformer_tiny", "seaformer_small", "seaformer_base", "seaformer_large"),
+    "hrnet_w18": ("hrnet_w18_small_v2", "hrnet_w18"),
+    "hrnet_w18_ocr": ("hrnet_w18_small_v2_ocr", "hrnet_w18_ocr"),
+}
 
 
 @dataclass(frozen=True)
@@ -70,7 +84,7 @@ def papers_folder() -> Path:
 
 
 def claims(folder: str | Path | None = None) -> list[Claim]:
-    """Every claim, in the order of the papers: Table 2 cell by cell, HS3's tables row by row, then the conclusions."""
+    """Every claim: Table 2 cell by cell, HS3's tables row by row, then the conclusions."""
     folder = Path(folder or papers_folder())
     stated = json.loads((folder / "claims.json").read_text(encoding="utf-8"))
     return [
@@ -84,6 +98,9 @@ def _frozen(row: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "contrasts": tuple((better, worse) for better, worse in row.get("contrasts", ())),
         "metrics": tuple(row.get("metrics", ("mIoU",))),
+        "only": {
+            name: [tuple(v) if isinstance(v, list) else v for v in row["only"][name]] for name in row.get("only", ())
+        },
     }
 
 
@@ -107,7 +124,7 @@ def _table2(rows: list[dict[str, Any]]) -> list[Claim]:
                         says=f"{model} on {data}: {metric} {off[metric]:.2f} without, {row[metric]:.2f} with.",
                         contrasts=(({"scheme": scheme}, {"scheme": "conventional"}),),
                         metrics=(metric,),
-                        only={"data": [data], "model": SIZES.get(model, [model])},
+                        only={"data": [data], "model": [*NETWORKS.get(model, (model,))]},
                         reported={metric: round(row[metric] - off[metric], 2)},
                         needs=f"{data}, five seeds of {scheme} and conventional",
                     )
@@ -116,26 +133,46 @@ def _table2(rows: list[dict[str, Any]]) -> list[Claim]:
 
 
 def _hs3(tables: Mapping[str, Any]) -> list[Claim]:
-    """HS3's Tables 1 and 3: against no supervision inside, and against deep supervision."""
+    """HS3's Tables 1, 3, 5 and 6: against no supervision inside, and against deep supervision."""
     found = []
-    for name in ("table1", "table3"):
-        data, rows = tables[name]["data"], tables[name]["rows"]
-        scores = {(row["model"], row["scheme"]): row["mIoU"] for row in rows if not row.get("lighter")}
-        for (model, scheme), score in scores.items():
-            for other in ("conventional", "deep_supervision"):
-                if scheme in ("hs3", "hs3_fuse") and (model, other) in scores:
-                    found.append(
-                        Claim(
-                            id=f"hs3/{name}/{model}/{scheme}/{other}",
-                            paper="HS3",
-                            where=f"Table {name[-1]}",
-                            table=f"HS3 Table {name[-1]}",
-                            kind="comparison",
-                            says=f"{model} on {data}: mIoU {scores[model, other]:.1f} {other}, {score:.1f} {scheme}.",
-                            contrasts=(({"scheme": scheme}, {"scheme": other}),),
-                            only={"data": [data], "model": [model], "points": [2]},  # ends of stages 2 and 3
-                            reported={"mIoU": round(score - scores[model, other], 2)},
-                            needs=f"{data}, five seeds of {scheme} and {other}, a GPU",
-                        )
-                    )
-    return found
+    for name in ("table1", "table3", "table6"):
+        rows = [{"model": tables[name].get("model"), **row} for row in tables[name]["rows"] if not row.get("lighter")]
+        scores = {(row["model"], row["scheme"]): row["mIoU"] for row in rows if "hs3" not in row["scheme"]}
+        found += [
+            _hs3_row(name, tables[name]["data"], row, {"scheme": other}, scores[row["model"], other])
+            for row in rows
+            for other in ("conventional", "deep_supervision")
+            if "hs3" in row["scheme"] and (row["model"], other) in scores
+        ]
+    deep, *angles = [{"model": tables["table5"]["model"], "scheme": "hs3", **row} for row in tables["table5"]["rows"]]
+    against = {"scheme": "hs3", "theta": float(deep["theta"])}
+    return found + [_hs3_row("table5", tables["table5"]["data"], row, against, deep["mIoU"]) for row in angles]
+
+
+def _hs3_row(table: str, data: str, row: Mapping[str, Any], other: Mapping[str, Any], score: float) -> Claim:
+    """One number of HS3 against another: mIoU `score` of the settings `other`."""
+    model, kinds = row["model"], {"scheme": str, "theta": float, "clustering": str}
+    side = {name: kind(row[name]) for name, kind in kinds.items() if name in row}
+    networks = NETWORKS.get(model, (model,))
+    difference = round(row["mIoU"] - score, 2)
+    points = {"names": [HS3_POINTS[name] for name in networks]} if model in HS3_POINTS else {}
+    ours, theirs = (_in_words(each) for each in (side, other))
+    ids = ["/".join(f"{value:g}" if name == "theta" else value for name, value in e.items()) for e in (side, other)]
+    return Claim(
+        id="/".join(("hs3", table, model, *ids)),
+        paper="HS3",
+        where=f"Table {table[-1]}",
+        table=f"HS3 Table {table[-1]}",
+        kind="comparison" if difference else "equivalence",
+        margin=0.0 if difference else MARGIN,
+        says=f"{model} on {data}: mIoU {score:.1f} {theirs}, {row['mIoU']:.1f} {ours}.",
+        contrasts=((side, other),),
+        only={"data": [data], "model": [*networks], "points": [2], **points},
+        reported={"mIoU": difference},
+        needs=f"{data}, five seeds of {ours} and {theirs}, a GPU",
+    )
+
+
+def _in_words(side: Mapping[str, Any]) -> str:
+    angle = f" at {side['theta']:g} degrees" if "theta" in side else ""
+    return f"{side['scheme']}{angle}" + (f" with {side['clustering']} clusters" if "clustering" in side else "")

@@ -9,7 +9,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from ..metrics.protocols import MEANS, image_means
+from ..metrics.protocols import MEANS, image_accuracy, image_means
 
 LEVEL = 0.05  # of every test; intervals cover 1 - LEVEL
 VALUES = 2**21  # counts that resampled images may hold at once
@@ -138,7 +138,7 @@ def block_bootstrap(
     Args:
         better: per seed, true positives, false positives and false negatives of each image, (N, 3, K).
         worse: likewise, of the same images in the same order.
-        metric: "mIoU", "mPrecision", "mRecall" or "mF1".
+        metric: "mIoU", "mPrecision", "mRecall", "mF1" or "pixel_accuracy".
         protocol: of the metric.
         block: images per stretch, at most N.
         draws: of the bootstrap.
@@ -164,12 +164,11 @@ def _scores(counts: np.ndarray, chosen: np.ndarray, metric: str, protocol: str) 
     """The metric in per cent for each row of chosen images, a few rows at a time: they take memory."""
     parts = []
     for few in np.array_split(chosen, max(1, chosen.size * counts[0].size // VALUES)):
-        sets = counts[few]  # (sets, N, 3, K)
-        if protocol == "dataset":  # the whole set counted as one image
-            means, _ = image_means(sets.sum(1, keepdims=True), "image")
-        else:
-            means, _ = image_means(sets, protocol)
-        parts.append(100 * means[MEANS[metric]])
+        sets, how = counts[few], protocol  # (sets, N, 3, K)
+        if protocol == "dataset":
+            sets, how = sets.sum(1, keepdims=True), "image"  # the whole set counted as one image
+        share = image_means(sets, how)[0][MEANS[metric]] if metric in MEANS else image_accuracy(sets, how)
+        parts.append(100 * share)
     return np.concatenate(parts)
 
 

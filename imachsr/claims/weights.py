@@ -63,17 +63,17 @@ class Support:
         kept = f"alpha = {DEFAULTS[0]:g} and lambda = {DEFAULTS[1]:g}"
         if not self.cells:
             return f"No sweep of alpha and lambda has been published: {kept} are our guess."
-        best, seeds = self.cells[0], [len(cell.found.differences) for cell in self.cells]
-        counted = f"{seeds[0]} seed{'s' * (seeds[0] > 1)}"
+        best = next((cell for cell in self.cells if (cell.alpha, cell.lambda_) == self.weights), self.cells[0])
+        seeds = len(best.found.differences)
+        rank = "the best" if best is self.cells[0] else "the best that is clear"
         swept = (
-            f"Sweep of {len(self.cells)} other pairs on part of the training images ({self.where}): the best, alpha = "
+            f"Sweep of {len(self.cells)} other pairs on part of the training images ({self.where}): {rank}, alpha = "
             f"{best.alpha:g} with lambda = {best.lambda_:g}, is {best.found.mean:+.2f} points of {self.metric} from "
-            f"{kept} over {counted}."
+            f"{kept} over {seeds} seed{'s' * (seeds > 1)}."
         )
         if self.weights != DEFAULTS:
             return f"{swept} That is no chance: the sweep supports it."
-        few = min(seeds) < SEEDS
-        why = f"fewer than {SEEDS} seeds do not distinguish" if few else "no difference upwards is clear"
+        why = f"fewer than {SEEDS} seeds do not distinguish" if seeds < SEEDS else "no difference upwards is clear"
         return f"{swept} The sweep gives no reason to leave the defaults: {why}."
 
 
@@ -113,4 +113,5 @@ def _weights(run: Result) -> tuple[float, float] | None:
         return 0.0, 0.0
     others = {*OF_POINTS} - {"alpha", "lambda_"}
     plain = run.settings["scheme"] == Settings.scheme and all(run.setting(n) == getattr(Settings, n) for n in others)
-    return (run.setting("alpha"), run.setting("lambda_")) if plain else None
+    pair = run.setting("alpha"), run.setting("lambda_")
+    return pair if plain and any(pair) else None  # with no weight at all it is conventional training, slower

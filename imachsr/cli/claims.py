@@ -29,9 +29,9 @@ def _claims(given: argparse.Namespace) -> None:
     judged = judge(every, filed, protocol=given.protocol)  # all of them: tables are corrected whole
     chosen = [j for j in judged if not given.ids or any(j.claim.id.startswith(start) for start in given.ids)]
     if given.full:
-        print(sheet_markdown(chosen))
+        print(f"{sheet_markdown(chosen)}\n\nProtocol of what was measured: {given.protocol}.")
         return
     for j in chosen:
         print(f"{j.claim.id:<58} {j.verdict}: {j.why}")
     counted = ", ".join(f"{count} {v}" for v in VERDICTS if (count := sum(j.verdict == v for j in chosen)))
-    print(f"\n{len(chosen)} claims: {counted}")
+    print(f"\n{len(chosen)} claims, protocol {given.protocol}: {counted}")

@@ -26,6 +26,7 @@ HELP = {
     "points": "number of intermediate points M",
     "near": "",
     "distance": "bases between points",
+    "names": "points by name, in place of --near and --distance; `imachsr points` lists them",
     "alpha": "weight of the supervision",
     "lambda_": "weight of the regularizer",
     "divide": "every point gets all of alpha and lambda, instead of 1/M of it",
@@ -63,10 +64,11 @@ HELP = {
 }
 UNITS = {
     "size": "HxW", "crop": "HxW", "lambda_": "LAMBDA", "analysis": "SHARE", "theta": "DEGREES", "lighter": "TIMES",
-    "warmup": "STEPS", "accumulate": "PARTS", "evaluate_every": "EPOCHS", "test_scales": "FACTOR",
+    "names": "NAME", "warmup": "STEPS", "accumulate": "PARTS", "evaluate_every": "EPOCHS", "test_scales": "FACTOR",
 }  # fmt: skip
 NAMES = {"lambda_": "--lambda", "divide": "--whole-weights"}
-KINDS: dict[str, Any] = {"str": str, "int": int, "float": float, "tuple[int, int]": size, "tuple[float, ...]": float}
+KINDS: dict[str, Any] = {"str": str, "int": int, "float": float, "tuple[int, int]": size, "tuple[float, ...]": float,
+                         "tuple[str, ...]": str}  # fmt: skip
 
 
 def add(verbs: argparse._SubParsersAction) -> None:
@@ -111,7 +113,7 @@ def _option(parser: argparse.ArgumentParser, entry: Field, words: str) -> None:
         dest=entry.name,
         type=KINDS[kind],
         choices=[one for one in known if one] if known else None,
-        nargs="+" if kind == "tuple[float, ...]" else None,
+        nargs="+" if kind.endswith(", ...]") else None,
         metavar=UNITS.get(entry.name),
         help=f"{words} (default: {default})".strip() if said else words,
     )

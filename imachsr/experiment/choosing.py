@@ -20,6 +20,7 @@ READERS: dict[str, Callable[[str], Any]] = {
     "bool": lambda text: {"true": True, "false": False}[text.lower()],
     "tuple[int, int]": lambda text: _size(text),
     "tuple[float, ...]": lambda text: tuple(float(weight) for weight in text.split(",")),
+    "tuple[str, ...]": lambda text: tuple(text.split(",")),
 }
 
 

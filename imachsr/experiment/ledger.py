@@ -80,9 +80,13 @@ class Result:
         return tuple(value) if isinstance(value, list) else value
 
     def idle(self, name: str) -> bool:
-        """Whether a setting says nothing about the result's scheme: its points or clusters, where it has none."""
+        """Whether a setting says nothing of the result's scheme, which has no points, clusters or regularizer."""
         scheme = SCHEMES[self.settings["scheme"]]
-        return (name in OF_POINTS and not scheme.uses_points) or (name in OF_CLUSTERS and scheme.clusters is None)
+        return (
+            (name in OF_POINTS and not scheme.uses_points)
+            or (name in OF_CLUSTERS and scheme.clusters is None)
+            or (name == "lambda_" and scheme.regularizer is None)
+        )
 
     @property
     def group(self) -> str:

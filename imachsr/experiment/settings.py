@@ -35,9 +35,11 @@ LATER: dict[str, Any] = {
     "lighter": None,
     "test_scales": None,
     "test_flip": False,
+    "names": None,
 }
 OF_POINTS = (
-    "points", "near", "distance", "alpha", "lambda_", "divide", "weighting", "weight_schedule", "supervision", "gamma",
+    "points", "near", "distance", "names", "alpha", "lambda_", "divide", "weighting", "weight_schedule",
+    "supervision", "gamma",
 )  # fmt: skip
 OF_CLUSTERS = ("theta", "clustering", "lighter")
 BY_HAND = ("manual", "halving")  # groupings that ask no data
@@ -99,6 +101,7 @@ class Settings:
     points: int = 3  # M; ignored by the conventional scheme
     near: str = "spread"
     distance: int | None = None
+    names: tuple[str, ...] | None = None  # of the points, in place of near and distance; see `imachsr points`
     alpha: float = 0.4
     lambda_: float = 0.01
     divide: bool = True  # alpha/M and lambda/M per point, so that M does not change the total weight
@@ -180,6 +183,16 @@ class Settings:
             raise ValueError(
                 f"got gamma={self.gamma} for points={self.points}; each point has its own weight; give one per point"
             )
+        if self.names is not None and (self.near, self.distance) != (Settings.near, Settings.distance):
+            raise ValueError(
+                f"got names={self.names} with near={self.near!r} and distance={self.distance}; names alone fix the "
+                "points; leave the others out"
+            )
+        if self.names is not None and not len(self.names) == len(set(self.names)) == self.points:
+            raise ValueError(
+                f"got names={self.names} for points={self.points}; each point has one name of its own; give as many "
+                "names as points"
+            )
         if self.theta > 90:
             raise ValueError(
                 f"got theta={self.theta}; it goes from 0 (deep supervision) to 90 degrees (the output's mIoU); lower it"
@@ -204,6 +217,8 @@ class Settings:
                 object.__setattr__(self, name, float(value))
             elif name in ("gamma", "test_scales") and value is not None:
                 object.__setattr__(self, name, _numbers(name, value))
+            elif name == "names" and isinstance(value, (tuple, list)) and all(isinstance(one, str) for one in value):
+                object.__setattr__(self, name, tuple(value))
             elif name in ("size", "crop") and value is not None:
                 if (
                     not isinstance(value, (tuple, list))

@@ -189,7 +189,9 @@ def build(
     points: tuple[Point, ...] = ()
     if chosen_scheme.uses_points:
         found = find_points(network, *inputs)
-        points = choose_points(found, settings.points, near=settings.near, distance=settings.distance)
+        points = choose_points(
+            found, settings.points, near=settings.near, distance=settings.distance, names=settings.names
+        )
     if settings.scheme == "hs3_fuse" and clusters:
         network = fused(network, points, clusters, inputs, lighter=settings.lighter)
     return Supervised(network, points, chosen_scheme, classes=classes)

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 GROUND = ("tier", "data", "split", "model", "size", "epochs")
 SPREAD = " sd"  # ends the name of a metric's column of standard deviations
 # settings that a footing always names, that a study varies, or that change no score
-SAID = {"data", "split", "size", "model", "epochs", "scheme", *OF_POINTS, "seed", "tier", "root", "workers",
-        "memory_format", "evaluate_every"}  # fmt: skip
+SAID = {"data", "split", "size", "model", "epochs", "scheme", *OF_POINTS, *OF_CLUSTERS, "seed", "tier",
+        "root", "workers", "memory_format", "evaluate_every"}  # fmt: skip
 LATEX = {
     "\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "±": r"$\pm$",
     **{sign: f"\\{sign}" for sign in "&%$#_{}"},

@@ -31,11 +31,15 @@ def dataset_scores(matrix: np.ndarray) -> dict[str, Any]:
 def image_scores(counts: np.ndarray, protocol: str) -> dict[str, Any]:
     """Scores from every image's true positives, false positives and false negatives (N, 3, K)."""
     means, per_class = image_means(counts, protocol)
+    return _summary(per_class, means, image_accuracy(counts, protocol))
+
+
+def image_accuracy(counts: np.ndarray, protocol: str) -> Any:
+    """Pixel accuracy, as a mean over images, from counts (..., N, 3, K) of sets of images: (...)."""
+    hit, missed = counts[..., 0, :].sum(-1), counts[..., 2, :].sum(-1)
     with np.errstate(invalid="ignore"):
-        accuracy = counts[:, 0].sum(1) / (counts[:, 0] + counts[:, 2]).sum(1)
-    if protocol.endswith("_zero"):
-        accuracy = np.nan_to_num(accuracy)
-    return _summary(per_class, means, _mean(accuracy))
+        accuracy = hit / (hit + missed)
+    return _mean(np.nan_to_num(accuracy) if protocol.endswith("_zero") else accuracy)
 
 
 def image_means(counts: np.ndarray, protocol: str) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:

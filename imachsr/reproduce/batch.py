@@ -148,6 +148,7 @@ def run_one(
         environment["OMP_NUM_THREADS"] = str(max(1, (os.cpu_count() or 1) // jobs))
     start = [str(Path(sys.executable).with_name(word)) if word in LAUNCHERS else word for word in shlex.split(launch)]
     command = [*(start or [sys.executable]), "-m", "imachsr.reproduce.one", ledger, json.dumps(fields)]
+    log.unlink(missing_ok=True)  # a process of an earlier start may still write to the old one
     with log.open("w") as file:
         child = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=file, stderr=file, env=environment, cwd=home()

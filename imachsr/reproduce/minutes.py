@@ -70,7 +70,7 @@ class Minutes:
     def note(self, notebook: str, stopwatch: Stopwatch, *, tier: str = "every", data: str = "every") -> None:
         """File how long a notebook took: the first time, its runs included, or again, when all of them were filed.
 
-        Where only some had been missing it was neither, and nothing is filed.
+        Where only some had been missing, or some failed, it was neither, and nothing is filed.
 
         Args:
             notebook: its name.
@@ -79,6 +79,8 @@ class Minutes:
             data: likewise.
         """
         runs = self._runs.get(notebook, [])
+        if not all((self._ledger / f"{key}.json").is_file() for key in runs):
+            return
         trained = [Result.read(self._ledger / f"{key}.json") for key in runs if key in self._missing]
         if trained and len(trained) < len(runs):
             return

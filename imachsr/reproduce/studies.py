@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from itertools import product
 from typing import Any
 
+from ..claims.sources import HS3_POINTS
 from ..experiment import Result, Settings
 from ..experiment.settings import OF_CLUSTERS, OF_POINTS
 
@@ -154,16 +155,34 @@ def weights(tier: str, data: str, root: str | None, seeds: int) -> list[Settings
 
 
 HS3_MODELS = {
-    "nyudv2": ("hrnet_w18_ocr", "hrnet_w48"),
-    "cityscapes": ("hrnet_w18", "hrnet_w18_ocr", "deeplabv3plus_wrn38"),
+    "nyudv2": ("hrnet_w18_small_v2_ocr", "hrnet_w48"),
+    "cityscapes": ("hrnet_w18_small_v2", "hrnet_w18_small_v2_ocr", "deeplabv3plus_wrn38"),
 }  # of its Tables 1 and 3
+HS3_OWN: dict[str, dict[str, Any]] = {
+    model: {"model": model, "points": 2, "names": HS3_POINTS.get(model)}
+    for model in sorted({model for models in HS3_MODELS.values() for model in models})
+}
+HS3_RGBD = {"model": "sagate_resnet101", "inputs": "rgb+hha", "points": 2}
+MULTI_SCALE = {"test_scales": (0.5, 0.75, 1.0, 1.25, 1.5, 1.75), "test_flip": True}  # its Table 2 prints no scales
+HS3_MORE: dict[str, list[dict[str, Any]]] = {
+    "nyudv2": [
+        *(
+            {**HS3_OWN["hrnet_w18_small_v2_ocr"], "scheme": "hs3", "theta": t}
+            for t in (0.0, 50.0, 75.0, 80.0, 85.0, 90.0)
+        ),
+        *({**HS3_RGBD, **how, "scheme": s} for how in ({}, MULTI_SCALE) for s in ("conventional", "hs3_fuse")),
+    ],
+    "cityscapes": [
+        {**HS3_OWN["hrnet_w18_small_v2"], "scheme": "hs3", "clustering": by} for by in ("k_means", "manual")
+    ],
+}  # of its Tables 5, 2 and 6
 SIX = ("conventional", "deep_supervision", "imacsr", "imachsr", "hs3", "hs3_fuse")
 
 
 def _hs3(tier: str, data: str, root: str | None, seeds: int) -> list[Settings]:
     """The six schemes; where time allows the angles of HS3's Table 5, the groupings of its Table 6, lighter fusing.
 
-    With its own networks and its two points, too, at the paper tier.
+    At the paper tier its own networks with its own two points, too: its Tables 1, 2, 3, 5 and 6.
     """
     changes: list[dict[str, Any]] = [{"scheme": scheme} for scheme in SIX]
     if tier not in SHORT:
@@ -171,11 +190,8 @@ def _hs3(tier: str, data: str, root: str | None, seeds: int) -> list[Settings]:
         changes += [{"scheme": "hs3", "clustering": clustering} for clustering in ("k_means", "manual", "halving")]
         changes += [{"scheme": "hs3_fuse", "lighter": times} for times in (1.01, 1.02)]
     if tier == "paper":
-        changes += [
-            {"model": model, "scheme": scheme, "points": 2} for model in HS3_MODELS.get(data, ()) for scheme in SIX
-        ]
-        fused = {"model": "sagate_resnet101", "inputs": "rgb+hha", "points": 2}
-        changes += [{**fused, "scheme": s} for s in ("conventional", "hs3_fuse")] if data == "nyudv2" else []
+        changes += [{**HS3_OWN[model], "scheme": s} for model in HS3_MODELS.get(data, ()) for s in SIX]
+        changes += HS3_MORE.get(data, [])
     return _all(tier, data, root, seeds, changes)
 
 

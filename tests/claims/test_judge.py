@@ -24,7 +24,7 @@ CLAIM = Claim(
 def run(scheme, seed, score, **changes):
     settings = Settings(**{"data": "camvid", "scheme": scheme, "seed": seed, **changes})
     counts = np.tile(np.array([[round(1000 * score)], [0], [1000 - round(1000 * score)]]), (6, 1, 1))
-    scores = {"mIoU": score, "mPrecision": score, "mRecall": score, "mF1": score}
+    scores = {name: score for name in ("mIoU", "mPrecision", "mRecall", "mF1", "pixel_accuracy")}
     return Result(
         key=settings.key("data"), settings=asdict(settings), classes=("road",), points=(), history=[],
         scores={"dataset": scores, "paper": scores}, per_image=counts.tolist(), provenance={"fingerprint": "data"},
@@ -166,6 +166,44 @@ def test_every_comparison_of_a_claim_must_hold():
     assert verdict(results + worse, both) == "reproduced"
 
 
+def test_a_reported_loss_is_reproduced_by_a_loss():
+    loss = Claim(**{**asdict(CLAIM), "reported": {"mIoU": -0.54}, "contrasts": CLAIM.contrasts})
+    (judged,) = judge([loss], runs([-gain for gain in CLEAR]))
+    assert judged.verdict == "reproduced"
+    assert judged.why.endswith("as claimed in direction; the interval does not hold the printed size")
+    assert verdict(runs(CLEAR), loss) == "contradicted"
+    gain = Claim(**{**asdict(CLAIM), "reported": {"mIoU": 2.04}, "contrasts": CLAIM.contrasts})
+    (judged,) = judge([gain], runs(CLEAR))
+    assert judged.why.endswith("the interval holds the printed size")
+    assert {claim.kind for claim in claims(PAPERS) if 0.0 in claim.reported.values()} == {"equivalence"}
+
+
+def test_an_unknown_protocol_is_refused_before_any_run():
+    with pytest.raises(ValueError, match=r"got protocol='datasets'; scores are filed under .*; use one of them"):
+        judge([CLAIM], [], protocol="datasets")
+
+
+def test_a_single_scale_is_not_judged_by_several():
+    single, multi = (
+        next(c for c in claims(PAPERS) if c.id == f"hs3/table2/{kind}_scale") for kind in ("single", "multi")
+    )
+    own = {"data": "nyudv2", "model": "sagate_resnet101", "points": 2, "size": None}
+    several = {"test_scales": (0.5, 0.75, 1.0, 1.25, 1.5, 1.75), "test_flip": True}
+    many = [run(s, seed, 0.4 + (s == "hs3_fuse") * 0.02 + 0.001 * seed * (s == "hs3_fuse"), **own, **several)
+            for s in ("hs3_fuse", "conventional") for seed in range(5)]  # fmt: skip
+    assert verdict(many, single) == "not testable here"
+    assert verdict(many, multi) == "reproduced"
+
+
+def test_points_by_name_make_a_footing():
+    claim = next(c for c in claims(PAPERS) if c.id == "hs3/table1/hrnet_w48/hs3/deep_supervision")
+    own = {"data": "nyudv2", "model": "hrnet_w48", "points": 2, "size": None}
+    by_rule = [run(s, 0, 0.4, **own) for s in ("hs3", "deep_supervision")]
+    named = [run(s, 0, 0.4, **own, names=("stage2.0[0]", "stage3.3[0]")) for s in ("hs3", "deep_supervision")]
+    assert verdict(by_rule, claim) == "not testable here", "those are not the stages' ends"
+    assert verdict(named, claim) == "not distinguishable"
+
+
 def test_equivalence():
     claim = Claim(**{**asdict(CLAIM), "kind": "equivalence", "margin": 0.5, "contrasts": CLAIM.contrasts})
     assert verdict(runs([0.001, -0.001, 0.0, 0.001, 0.0]), claim) == "reproduced"
@@ -284,5 +322,6 @@ def test_every_comparison_has_a_short_label_of_its_own():
     assert len(labels) == len(set(labels)) > 100
     assert max(map(len, labels)) < 90
     assert "Table 2, CamVid, DeepLabv3+: imacsr, mIoU" in labels
-    assert "HS3 Table 3, Cityscapes, HRNet-W18: hs3_fuse vs deep_supervision, mIoU" in labels
+    assert "HS3 Table 3, Cityscapes, HRNet-W18 OCR: hs3_fuse, mIoU" in labels
+    assert "HS3 Table 5, NYUDv2, HRNet-W18 OCR: 80 degrees vs 0 degrees, mIoU" in labels
     assert "Fig. 4: near center, distance 2 vs distance 1, constant weight, mF1" in labels

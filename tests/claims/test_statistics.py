@@ -102,6 +102,16 @@ def test_the_bootstrap_surrounds_the_difference(protocol):
     assert same == (0.0, 0.0)
 
 
+def test_the_bootstrap_knows_pixel_accuracy():
+    better, worse = counts(60, 0.8, 1), counts(60, 0.7, 3)
+    low, high = block_bootstrap([better], [worse], "pixel_accuracy", "dataset", block=5, draws=200)
+    shares = [100 * each[:, 0].sum() / (each[:, 0] + each[:, 2]).sum() for each in (better, worse)]
+    assert low < shares[0] - shares[1] < high
+    whole = block_bootstrap([better], [worse], "pixel_accuracy", "image", block=60, draws=2)
+    by_image = [100 * (each[:, 0].sum(1) / (each[:, 0] + each[:, 2]).sum(1)).mean() for each in (better, worse)]
+    assert whole == pytest.approx([by_image[0] - by_image[1]] * 2)
+
+
 def test_a_block_as_long_as_the_film_leaves_one_draw():
     a, b = counts(10, 0.9, 0), counts(10, 0.5, 1)
     low, high = block_bootstrap([a], [b], "mF1", "paper", block=10, draws=5)

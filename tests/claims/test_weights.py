@@ -56,6 +56,25 @@ def test_five_seeds_find_what_is_clear_and_nothing_else():
     assert "no difference upwards is clear" in worse.says
 
 
+def test_the_sentence_is_about_the_pair_it_decides_on():
+    high = sweep({(1.6, 0.01): 6.0, (0.1, 0.01): 2.0}, 5)
+    found = supported([one for one in high if one.setting("alpha") < 1 or one.setting("seed") == 0])
+    assert found.weights == (0.1, 0.01), "one seed of the highest is no evidence"
+    assert "the best that is clear, alpha = 0.1 with lambda = 0.01, is +2." in found.says
+    assert "over 5 seeds. That is no chance" in found.says
+    worse = {(one.alpha, one.lambda_): -2.0 for one in STUDIES["weights"].settings("lab", "camvid", None, 1)}
+    best = sweep({**worse, DEFAULTS: 0.0, (0.1, 0.01): 0.15}, 5)
+    found = supported([one for one in best if one.setting("lambda_") == 0.01 or one.setting("seed") == 0])
+    assert "alpha = 0.1 with lambda = 0.01, is +0.15 points" in found.says
+    assert found.says.endswith("no difference upwards is clear."), "that others have one seed does not matter"
+
+
+def test_no_weight_at_all_does_not_stand_beside_conventional_training():
+    idle = result(Settings(split="tune", alpha=0.0, lambda_=0.0), 30.0)
+    plain = [result(Settings(split="tune", scheme=scheme), 30.0) for scheme in ("conventional", "imachsr")]
+    assert [(cell.alpha, cell.lambda_) for cell in supported([idle, *plain]).cells] == [(0.0, 0.0)]
+
+
 def test_only_runs_judged_on_training_images_count():
     tested = [result(Settings(alpha=alpha, seed=seed), 30 + 9 * alpha) for seed in range(5) for alpha in (0.4, 1.6)]
     assert not supported(tested).cells

@@ -49,6 +49,13 @@ def test_first_time_counts_the_runs_again_does_not_and_half_of_them_is_neither(t
     assert f"; 0.2 min again ({cores}; " in words
 
 
+def test_where_a_run_failed_nothing_is_filed(tmp_path, monkeypatch):
+    monkeypatch.setattr("imachsr.reproduce.minutes.key_of", lambda settings: f"{settings.scheme:a<16}"[:16])
+    found = Minutes({"09_small": SETTINGS}, ledger=tmp_path)
+    found.note("09_small", watch(5.0), tier="lab", data="camvid")
+    assert minutes(tmp_path) == []
+
+
 def test_a_newer_measurement_takes_the_place_and_publishing_keeps_the_rest(tmp_path):
     here, there = tmp_path / "ledger", tmp_path / "results"
     with pytest.raises(ValueError, match="`imachsr reproduce` a notebook first"):

@@ -84,8 +84,12 @@ def test_cells_are_found_whatever_they_were_run_on():
         ("hs3/table1", "hs3", "paper", "nyudv2"),
         ("hs3/table2", "hs3", "paper", "nyudv2"),
         ("hs3/table3", "hs3", "paper", "cityscapes"),
-        ("hs3/table5", "hs3", "lab", "camvid"),
-        ("hs3/table6", "hs3", "lab", "camvid"),
+        ("hs3/table5/hrnet", "hs3", "paper", "nyudv2"),
+        ("hs3/table6/hrnet", "hs3", "paper", "cityscapes"),
+        ("hs3/table5/optimum", "hs3", "lab", "camvid"),
+        ("hs3/table5/near_optimal", "hs3", "lab", "camvid"),
+        ("hs3/table6/any_clustering", "hs3", "lab", "camvid"),
+        ("introduction/another_loss", "help", "lab", "camvid"),
     ],
 )
 def test_claims_find_their_runs_in_the_study(prefix, name, tier, data):
