@@ -45,6 +45,15 @@ def test_run_prints_the_table_files_the_result_and_answers_again(tmp_path, capsy
         (["results", "show", "zz"], 1, "imachsr results"),
         (["results", "publish"], 1, "no keys"),
         (["data", "get", "imagenet", "--root", "x"], 1, "camvid"),
+        (["points", "--near", "input"], 1, "add --count M"),
+        (["results", "--ledger", "nowhere"], 1, "got --ledger nowhere, which is no folder"),
+        (["results", "--ledger", ".", "--out", "rows.csv"], 1, "got no results to write to rows.csv"),
+        (["results", "--baseline", "hs3"], 1, "only compare takes one off"),
+        (["reproduce", "03", "--epochs", "1", "--dry-run"], 1, "got epochs for ['03'], which has no runs"),
+        (["complexity", "--model", "os:getcwd"], 1, "it returned a str"),
+        (["run", "--gamma", "1", "1", "1", "--alpha", "0.9"], 1, "gamma stands in alpha's place"),
+        (["run", "--inputs", "rgb"], 1, "only nyudv2 has several kinds"),
+        (["run", "--names", "encoder.layer1"], 1, "give as many names as points"),
     ],
 )
 def test_refusals_are_one_line_with_a_remedy(command, status, words, capsys, tmp_path, monkeypatch):
@@ -56,7 +65,13 @@ def test_refusals_are_one_line_with_a_remedy(command, status, words, capsys, tmp
     assert ";" in shown, "what came; the rule; the remedy"
 
 
-@pytest.mark.parametrize("command", [["run", "--scheme", "magic"], ["points", "--size", "big"], ["dance"]])
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["run", "--scheme", "magic"], ["points", "--size", "big"], ["points", "--size", "0x9"], ["dance"],
+        ["points", "more"], ["results", "--loud"],
+    ],
+)  # fmt: skip
 def test_words_it_does_not_know(command, capsys):
     with pytest.raises(SystemExit) as stop:
         main(command)
@@ -84,12 +99,12 @@ def test_options_are_settings():
     assert settings_of() == Settings()
     given = settings_of(
         "--lambda", "0.1", "--whole-weights", "--gamma", "1", "2", "3", "--size", "32x48", "--test-flip", "--compile",
-        "--test-scales", "0.5", "1", "--ema", "0.9", "--distance", "2", "--warmup", "3",
+        "--test-scales", "0.5", "1", "--ema", "0.9", "--names", "a", "b", "c", "--warmup", "3",
         "--memory-format", "contiguous",
     )  # fmt: skip
     assert given == Settings(
         lambda_=0.1, divide=False, gamma=(1.0, 2.0, 3.0), size=(32, 48), test_flip=True, compile=True,
-        test_scales=(0.5, 1.0), ema=0.9, distance=2, warmup=3, memory_format="contiguous",
+        test_scales=(0.5, 1.0), ema=0.9, names=("a", "b", "c"), warmup=3, memory_format="contiguous",
     )  # fmt: skip
     assert settings_of("--tier", "smoke") == Settings.at("smoke")
 

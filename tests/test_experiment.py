@@ -15,6 +15,7 @@ import imachsr
 from imachsr.experiment import TIERS, Result, comparison, publish, results, run, write_atomically
 from imachsr.experiment.alone import alone
 from imachsr.experiment.export import export
+from imachsr.experiment.study import build
 from imachsr.training import Stopped
 
 TINY = imachsr.Settings(size=(32, 48), length=4, epochs=1, batch_size=2, memory_format="contiguous")
@@ -109,6 +110,27 @@ def test_a_kept_network_is_exported_and_computes_the_same(tmp_path):
     loaded = torch.export.load(tmp_path / "out" / f"{result.key}.pt2").module()
     with torch.no_grad():
         torch.testing.assert_close(loaded(images), network(images), rtol=1e-4, atol=1e-4)
+
+    (tmp_path / "weights" / f"{result.key}.pt").write_bytes(b"cut short")
+    with pytest.raises(ValueError, match=r"which is damaged or of another network .*; run its settings with --again"):
+        export(result.key, tmp_path, tmp_path / "out")
+
+
+def test_points_by_name_are_those_supervised(tmp_path):
+    names = ("network.encoder.layer3", "network.decoder.aspp.0")
+    settings = replace(TINY, scheme="deep_supervision", points=2, names=names)
+    assert tuple(point.name for point in build(settings, 11, torch.zeros(3, *TINY.size)).points) == names
+    assert settings.key("d") != replace(settings, names=None).key("d")
+    with pytest.raises(ValueError, match=r"each point has one name of its own"):
+        replace(settings, names=("encoder.layer3", "encoder.layer3"))
+    with pytest.raises(ValueError, match=r"names alone fix the points"):
+        replace(settings, near="input")
+
+
+def test_a_weight_without_effect_makes_no_key_of_its_own():
+    deep = replace(TINY, scheme="deep_supervision")
+    assert deep.key("d") == replace(deep, lambda_=0.5).key("d")
+    assert replace(TINY, lambda_=0.5).key("d") != TINY.key("d")
 
 
 def test_export_says_what_is_missing(ran, tmp_path):

@@ -299,6 +299,14 @@ def test_lists_show_what_was_asked(filed, capsys):
     assert "mF1 30.00 % (paper)" in text
 
 
+def test_keys_and_acts_may_stand_behind_options(filed, capsys):
+    key = sorted(filed.glob("*.json"))[0].stem
+    shown = said(capsys, "table", key, "--ledger", filed)
+    assert shown != said(capsys, "table", "--ledger", filed)
+    assert said(capsys, "table", "--ledger", filed, key) == shown
+    assert said(capsys, "--ledger", filed, "table", key) == shown
+
+
 def test_what_is_not_written_that_way_is_refused(filed, capsys):
     assert main(["results", "list", "--ledger", str(filed), "--format", "latex"]) == 1
     assert "got --format latex for 'list'; that is written as text, csv, json; choose one" in capsys.readouterr().err
@@ -367,6 +375,13 @@ def test_settings_a_result_cannot_lack(filed):
     del stored["settings"]["scheme"]
     path.write_text(json.dumps(stored))
     with pytest.raises(ValueError, match=rf"{path.name}, which is no whole result \(KeyError: 'scheme'\)"):
+        Result.read(path)
+
+
+def test_a_scheme_of_another_version_is_said(filed):
+    (path, *_) = filed.glob("*.json")
+    path.write_text(path.read_text().replace('"scheme":"conventional"', '"scheme":"later"'))
+    with pytest.raises(ValueError, match=r"scheme 'later' is not known here"):
         Result.read(path)
 
 

@@ -23,7 +23,11 @@ EPILOG = """examples:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Parse the arguments, do what they say, return the exit status: 0 done, 1 failed, 2 not understood."""
     parser = _parser()
-    given = parser.parse_args(arguments)
+    given, rest = parser.parse_known_args(arguments)
+    if rest and (any(word.startswith("-") for word in rest) or "rest" not in given):
+        parser.error(f"unrecognized arguments: {' '.join(rest)}")
+    if rest:
+        given.rest = rest  # words behind an option, where a verb takes any number of them
     if given.action is None:
         parser.print_help()
         return 0

@@ -23,6 +23,8 @@ def size(text: str) -> tuple[int, int]:
         height, width = (int(side) for side in text.lower().split("x"))
     except ValueError:
         raise argparse.ArgumentTypeError(f"got {text!r}; a size is HEIGHTxWIDTH, as in 180x240") from None
+    if height < 1 or width < 1:
+        raise argparse.ArgumentTypeError(f"got {text!r}; sides are 1 pixel or more; give such as 180x240")
     return height, width
 
 

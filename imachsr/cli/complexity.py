@@ -100,14 +100,19 @@ def _scheme(given: argparse.Namespace) -> Scheme:
 def _network(name: str, classes: int) -> nn.Module:
     from importlib import import_module
 
+    from torch import nn
+
     from .. import models
 
     if ":" not in name:
         return models.create(name, classes)
     module, function = name.split(":", 1)
     try:
-        return getattr(import_module(module), function)()
-    except (ImportError, AttributeError) as error:
+        network = getattr(import_module(module), function)()
+        if not isinstance(network, nn.Module):
+            raise TypeError(f"it returned a {type(network).__name__}")
+        return network
+    except (ImportError, AttributeError, TypeError) as error:
         raise ValueError(
             f"got model {name!r}, which could not be had ({error}); MODULE:FUNCTION names a function without "
             "arguments that returns a network; correct it, or run where Python finds the module"

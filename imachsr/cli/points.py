@@ -18,7 +18,7 @@ def add(verbs: argparse._SubParsersAction) -> None:
     parser.add_argument("--size", type=size, default=(180, 240), metavar="HxW", help="image size (default: 180x240)")
     parser.add_argument("--classes", type=int, default=11, help="classes of the labels (default: %(default)s)")
     parser.add_argument("--count", type=int, help="choose so many and print only those")
-    parser.add_argument("--near", default="spread", choices=["spread", "input", "center", "output"])
+    parser.add_argument("--near", choices=["spread", "input", "center", "output"], help="(default: spread)")
     parser.add_argument("--distance", type=int, help="take every so many-th base")
     parser.set_defaults(action=_points)
 
@@ -26,11 +26,13 @@ def add(verbs: argparse._SubParsersAction) -> None:
 def _points(given: argparse.Namespace) -> None:
     from .. import choose_points, find_points, models
 
+    if given.count is None and (given.near or given.distance is not None):
+        raise ValueError("got --near or --distance without --count; they say which points are chosen; add --count M")
     network = models.create(given.model, given.classes)
     points = find_points(network, *inputs_of(network, 2, given.size))
     if given.count is None:
         print(points)
         return
-    for point in choose_points(points, given.count, near=given.near, distance=given.distance):
+    for point in choose_points(points, given.count, near=given.near or "spread", distance=given.distance):
         height, width = point.size
         print(f"{point.name:<40} {point.channels:>5} channels  {height}x{width}  depth {100 * point.depth:.0f} %")

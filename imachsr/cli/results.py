@@ -58,7 +58,7 @@ def add(verbs: argparse._SubParsersAction) -> None:
         help="repeatable (default: mIoU in lists, elsewhere all but pixel_accuracy)",
     )  # fmt: skip
     parser.add_argument("--protocol", default="dataset", choices=[*PROTOCOLS], help="(default: dataset; CSV: all)")
-    parser.add_argument("--baseline", default="conventional", choices=[*SCHEMES], help="(default: conventional)")
+    parser.add_argument("--baseline", choices=[*SCHEMES], help="of compare (default: conventional)")
     parser.add_argument(
         "--format", choices=["text", "csv", "latex", "json"], help="(default: csv for export, else text)"
     )
@@ -66,13 +66,24 @@ def add(verbs: argparse._SubParsersAction) -> None:
     source.add_argument("--published", action="store_true", help="only published results")
     source.add_argument("--ledger", type=Path, metavar="DIR", help="only this folder (default: local and published)")
     parser.add_argument("--out", type=Path, metavar="FILE", help="write there instead of printing")
-    parser.set_defaults(action=_results)
+    parser.set_defaults(action=_results, rest=[])
 
 
 def _results(given: argparse.Namespace) -> None:
     from ..experiment import ledger_folder, publish, published_folder, results, write_atomically
     from ..experiment.choosing import chosen, wanted
 
+    if given.rest and given.act == "list" and not given.keys and given.rest[0] in ACTS:
+        given.act, *given.rest = given.rest  # options may stand in front of it
+    given.keys += given.rest
+    if given.ledger and not given.ledger.exists():
+        raise ValueError(
+            f"got --ledger {given.ledger}, which is no folder; results are filed in one, {ledger_folder()} by default; "
+            "correct the path"
+        )
+    if given.baseline and given.act != "compare":
+        raise ValueError(f"got --baseline with {given.act!r}; only compare takes one off; leave it out")
+    baseline = given.baseline = given.baseline or "conventional"
     where = wanted(given.where)
     if given.act == "publish":
         local = given.ledger or ledger_folder()
@@ -86,9 +97,11 @@ def _results(given: argparse.Namespace) -> None:
             f"got --format {form} for {given.act!r}; that is written as {', '.join(FORMS[given.act])}; choose one"
         )
     if given.act == "compare" and "scheme" in where:
-        where["scheme"].append(given.baseline)
+        where["scheme"].append(baseline)
     folders = [published_folder()] if given.published else [given.ledger] if given.ledger else []
     found = chosen(results(*folders), given.keys, where)
+    if not found and given.out:
+        raise ValueError(f"got no results to write to {given.out}; `imachsr run` files one; run it first")
     if not found:
         print("no results yet; `imachsr run` files one")
         return

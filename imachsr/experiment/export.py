@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from pickle import UnpicklingError
 
 import torch
 
@@ -29,7 +30,7 @@ def export(key: str, ledger: Path, out: Path) -> list[str]:
         What was written, line by line.
 
     Raises:
-        ValueError: no such run, or its weights were not kept.
+        ValueError: no such run, or its weights were not kept, or are damaged.
         RuntimeError: the program gives other outputs than the network.
     """
     result = the_one(key, Path(ledger))
@@ -40,7 +41,13 @@ def export(key: str, ledger: Path, out: Path) -> list[str]:
             "run its settings with --again"
         )
     network = rebuilt(result).eval()
-    network.load_state_dict(torch.load(kept, map_location="cpu", weights_only=True))
+    try:
+        network.load_state_dict(torch.load(kept, map_location="cpu", weights_only=True))
+    except (RuntimeError, EOFError, KeyError, TypeError, UnpicklingError) as error:
+        raise ValueError(
+            f"got {kept}, which is damaged or of another network ({type(error).__name__}); it holds the run's "
+            "state_dict; run its settings with --again"
+        ) from error
     out.mkdir(parents=True, exist_ok=True)
     weights, program = out / f"{result.key}.pt", out / f"{result.key}.pt2"
     shutil.copyfile(kept, weights)

@@ -131,6 +131,8 @@ class Result:
             result = cls(**{**stored, "classes": tuple(stored["classes"]), "points": tuple(stored["points"])})
             if missing := NAMED - set(result.settings):
                 raise KeyError(*sorted(missing))
+            if result.settings["scheme"] not in SCHEMES:
+                raise ValueError(f"scheme {result.settings['scheme']!r} is not known here")
         except (OSError, ValueError, TypeError, KeyError) as error:
             raise ValueError(
                 f"got {path}, which is no whole result ({type(error).__name__}: {error}); a ledger holds one JSON per "

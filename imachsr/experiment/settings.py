@@ -152,6 +152,10 @@ class Settings:
             if value is not None and value < least:
                 raise ValueError(f"got {name}={value}; it must be at least {least}; raise it")
         self._check_points()
+        if self.inputs is not None and self.data != "nyudv2":
+            raise ValueError(
+                f"got inputs={self.inputs!r} for data {self.data!r}; only nyudv2 has several kinds; leave it out"
+            )
         if self.test_scales is not None and 0 in self.test_scales:
             raise ValueError(f"got test_scales={self.test_scales}; a factor is above 0; give such as (0.5, 1.0, 1.5)")
         if self.test_scales == (1.0,):
@@ -179,6 +183,10 @@ class Settings:
             )
         if self.supervision == own:
             object.__setattr__(self, "supervision", "")
+        if self.gamma is not None and self.alpha != Settings.alpha:
+            raise ValueError(
+                f"got gamma={self.gamma} and alpha={self.alpha}; gamma stands in alpha's place; leave one of them out"
+            )
         if self.gamma is not None and len(self.gamma) != self.points:
             raise ValueError(
                 f"got gamma={self.gamma} for points={self.points}; each point has its own weight; give one per point"
@@ -259,6 +267,8 @@ class Settings:
                 del chosen[name]
         if self.weights is not None:
             chosen["weights"] = content_of(self.weights)
+        if SCHEMES[self.scheme].regularizer is None:
+            chosen["lambda_"] = Settings.lambda_  # as if it were not named
         silent = [] if SCHEMES[self.scheme].uses_points else [*OF_POINTS]
         silent += [] if self._merges else [*OF_CLUSTERS]
         silent += ["theta", "analysis"] if self._merges and not self.derives else []

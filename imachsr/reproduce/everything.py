@@ -79,6 +79,8 @@ def reproduce(
         paths, {"tier": tier, "data": data, "root": root or "", "folder": str(out), "seeds": seeds}, given or {}
     )
     settings = [setting for study in studies for setting in study.settings(tier, data, root, seeds)]
+    if changes and not settings:
+        raise ValueError(f"got {', '.join(changes)} for {[*chosen]}, which has no runs; name a study: {[*STUDIES]}")
     due = plan([replace(setting, tier="custom", **changes) for setting in settings] if changes else settings)
     _say_plan(due)
     if dry_run:
