@@ -7,8 +7,9 @@ import shutil
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -26,7 +27,11 @@ from .settings import NUMERICS, Settings
 from .snapshots import Snapshots, shown_epochs
 from .supervisions import SUPERVISIONS
 
+if TYPE_CHECKING:
+    from ..training import Epoch
+
 Judged = tuple[Confusion, dict[str, Any]]  # the counts, and how sure the network was
+Look = partial[Confusion]  # network -> its counts on the test images
 
 
 def run(
@@ -211,55 +216,22 @@ def _train_and_score(
     settings: Settings, places: Places, train: Any, test: Any, trainee: Supervised, keep: bool, progress: bool | None
 ) -> Result:
     from ..metrics import PROTOCOLS
-    from ..training import adam, batches, evaluate, fit, layout_of
+    from ..training import batches, evaluate, layout_of
 
     started = time.perf_counter()
-    classes = len(train.classes)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     origin = provenance(device)  # of the code that begins: hours later the checkout may hold another
     trainee = trainee.to(device)
-    train_loader = batches(train, settings.batch_size, seed=settings.seed, workers=settings.workers)
     test_loader = batches(test, settings.batch_size, shuffle=False, workers=settings.workers)
+    views = _views(settings, test)
+    look: Look = partial(evaluate, loader=test_loader, classes=len(train.classes), progress=progress, **views)
 
-    snapshots, shown = Snapshots(places.snapshots), shown_epochs(settings.epochs, settings.evaluate_every)
-    views, last = _views(settings, test), list[Judged]()
-
-    def judge(network: nn.Module) -> Judged:
-        return _judged(network, test_loader, classes, progress=progress, **views)
-
-    def score(network: nn.Module, epoch: int) -> dict[str, Any]:
-        if epoch in shown:
-            snapshots.keep(network, test, epoch)
-        if epoch == settings.epochs:
-            last.append(judge(network))
-        if settings.evaluate_every and epoch % settings.evaluate_every == 0 and epoch < settings.epochs:
-            return evaluate(network, test_loader, classes=classes, progress=progress, **views).scores()
-        return {}
-
-    history = fit(
-        trainee,
-        train_loader,
-        epochs=settings.epochs,
-        optimizer=adam(trainee, learning_rate=settings.learning_rate, weight_decay=settings.weight_decay),
-        schedule=settings.schedule,
-        warmup=settings.warmup,
-        clip_norm=settings.clip_norm,
-        accumulate=settings.accumulate,
-        precision=settings.precision,
-        ema=settings.ema,
-        memory_format=settings.memory_format,
-        compile=settings.compile,
-        evaluation=score,
-        checkpoints=places.checkpoints,
-        log=places.records,
-        progress=progress,
-        label=f"{settings.scheme} {settings.data} seed {settings.seed}",
-    )
+    history, last = _trained(settings, places, train, test, trainee, look, progress)
     weights, skipped = trainee.weights.now(), dict(trainee.skipped)
     layout = layout_of(trainee)
     held_out = analysed(settings, trainee, train)
     network = trainee.release()
-    confusion, certainty = last[0] if last else judge(network)
+    confusion, certainty = last or _judged(network, look, len(train.classes))
     if keep:
         _keep(network, places.weights)
     scores = {protocol: confusion.scores(protocol) for protocol in PROTOCOLS}
@@ -292,19 +264,58 @@ def _train_and_score(
     )
 
 
+def _trained(
+    settings: Settings, places: Places, train: Any, test: Any, trainee: Supervised, look: Look, progress: bool | None
+) -> tuple[list[Epoch], Judged | None]:
+    """The epochs, and how the last one was judged; None where a checkpoint lay behind the last step already."""
+    from ..training import adam, batches, fit
+
+    snapshots, shown = Snapshots(places.snapshots), shown_epochs(settings.epochs, settings.evaluate_every)
+    last: list[Judged] = []
+
+    def score(network: nn.Module, epoch: int) -> dict[str, Any]:
+        if epoch in shown:
+            snapshots.keep(network, test, epoch)
+        if epoch == settings.epochs:
+            last.append(_judged(network, look, len(train.classes)))
+        if settings.evaluate_every and epoch % settings.evaluate_every == 0 and epoch < settings.epochs:
+            return look(network).scores()
+        return {}
+
+    history = fit(
+        trainee,
+        batches(train, settings.batch_size, seed=settings.seed, workers=settings.workers),
+        epochs=settings.epochs,
+        optimizer=adam(trainee, learning_rate=settings.learning_rate, weight_decay=settings.weight_decay),
+        schedule=settings.schedule,
+        warmup=settings.warmup,
+        clip_norm=settings.clip_norm,
+        accumulate=settings.accumulate,
+        precision=settings.precision,
+        ema=settings.ema,
+        memory_format=settings.memory_format,
+        compile=settings.compile,
+        evaluation=score,
+        checkpoints=places.checkpoints,
+        log=places.records,
+        progress=progress,
+        label=f"{settings.scheme} {settings.data} seed {settings.seed}",
+    )
+    return history, last[0] if last else None
+
+
 def _views(settings: Settings, test: Any) -> dict[str, Any]:
     """How each test image is looked at."""
     depth = [place for place, kind in enumerate(test.inputs) if kind == "depth"]
     return {"scales": settings.test_scales or (1.0,), "flip": settings.test_flip, "depth": depth}
 
 
-def _judged(network: nn.Module, loader: Any, classes: int, **how: Any) -> Judged:
+def _judged(network: nn.Module, look: Look, classes: int) -> Judged:
     """Right and wrong, and how sure: both papers claim less overconfidence."""
     from ..metrics import Calibration, PredictiveEntropy
-    from ..training import evaluate
 
     measures = Calibration(classes), PredictiveEntropy(classes)
-    confusion = evaluate(network, loader, classes=classes, measures=measures, **how)
+    confusion = look(network, measures=measures)
     return confusion, {name: value for measure in measures for name, value in measure.scores().items()}
 
 
