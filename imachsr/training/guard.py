@@ -5,6 +5,7 @@ Axes: B images, K classes, (H, W) labels.
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -14,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from ..objective import Supervised
-from .state import State
+from .state import State, plain
 
 Origin = Callable[[int], str]
 Part = tuple[Any, ...]
@@ -59,6 +60,24 @@ def check_terms(terms: dict[str, Tensor], origin: str) -> dict[str, float]:
                 f"{origin}, or lower the learning rate"
             )
     return values
+
+
+def check_scores(scores: Any) -> None:
+    """Refuse what an evaluation returned where a checkpoint that held it could not be read again."""
+    odd = [value for value in scores.values() if not _is_plain(value)] if isinstance(scores, dict) else [scores]
+    if odd:
+        raise TypeError(
+            f"got a {type(odd[0]).__name__} from evaluation; what it returns is filed as scores, name -> number; "
+            "return evaluate(...).scores(), or {} for none"
+        )
+
+
+def _is_plain(value: Any) -> bool:
+    try:
+        json.dumps(plain(value))
+    except (TypeError, ValueError):
+        return False
+    return True
 
 
 def gradient_norms(trainee: Supervised) -> dict[str, float]:

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from ..objective import Losses, Shares, Supervised, counts, shares
-from .guard import check_batch, check_gradients, check_terms, gradient_norms, memory_advice
+from .guard import check_batch, check_gradients, check_scores, check_terms, gradient_norms, memory_advice
 from .keeper import Keeper
 from .loader import EpochBatches, moved, origin
 from .log import Log
@@ -258,6 +258,7 @@ class Run:
                 scores = self.ranks.told(
                     evaluation(self.trainee.network, state.epoch + 1) if self.ranks.first else None
                 )
+        check_scores(scores)
         state.history.append(state.tally.epoch(state.epoch + 1, scores))
         state.epoch, state.step, state.tally = state.epoch + 1, 0, Tally()
         self.log.epoch()
