@@ -71,9 +71,10 @@ class Supervised(nn.Module):
         self, network: nn.Module, points: Sequence[Point], scheme: Scheme, *, classes: int, ignore_index: int = 255
     ) -> None:
         super().__init__()
-        check_asked(points, scheme, classes, ignore_index)
+        check_asked(network, points, scheme, classes, ignore_index)
         if not scheme.uses_points:
             points = ()
+        classes, ignore_index = int(classes), int(ignore_index)
         self.network, self.scheme, self.classes, self.ignore_index = network, scheme, classes, ignore_index
         self.points = tuple(points)
         self.skipped: dict[str, int] = {}

@@ -5,5 +5,6 @@ from .choose import choose_points
 from .find import find_points
 from .point import Point, Points
 from .rules import RULES
+from .structure import is_whole
 
-__all__ = ["RULES", "Capture", "Point", "Points", "choose_points", "find_points"]
+__all__ = ["RULES", "Capture", "Point", "Points", "choose_points", "find_points", "is_whole"]

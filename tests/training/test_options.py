@@ -31,7 +31,7 @@ class Pairs(torch.utils.data.Dataset):
         return len(IMAGES)
 
     def __getitem__(self, index):
-        image = IMAGES[index[1]]
+        image = IMAGES[index]
         return image, image.argmax(0)
 
 
@@ -214,7 +214,7 @@ def test_losses_are_those_stored(scheme):
 class Pairs64(Pairs):
     def __getitem__(self, index):
         grid = torch.arange(192, dtype=torch.float64).view(3, 8, 8)
-        image = torch.sin(grid * (1 + index[1] / 7))
+        image = torch.sin(grid * (1 + index / 7))
         return image, image.argmax(0)
 
 
@@ -241,7 +241,7 @@ def test_what_samples_draw_is_fixed_by_their_name(workers):
             return 6
 
         def __getitem__(self, index):
-            return torch.tensor([index[1], np.random.rand(), float(torch.rand(()))])  # noqa: NPY002
+            return torch.tensor([index, np.random.rand(), float(torch.rand(()))])  # noqa: NPY002
 
     torch.manual_seed(0)
     before = torch.get_rng_state()
