@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from ..metrics import Confusion, Measure
 from ..objective import Supervised, check_aspect, check_logits, logits_of
-from .loader import moved
+from .loader import moved, pair_of
 from .progress import progress_bar
 
 Images = Tensor | tuple[Tensor, ...]
@@ -64,8 +64,8 @@ def evaluate(
     confusion = Confusion(classes, ignore_index=ignore_index)
     try:
         with progress_bar(loader, "evaluating", progress) as bar:
-            for batch, labels in bar:
-                images, targets = moved(batch, device), moved(labels, device)
+            for batch in bar:
+                images, targets = moved(pair_of(batch), device)
                 check_aspect(images[0] if isinstance(images, tuple) else images, targets)
                 size = targets.shape[1:]
                 if measures or flip or scales != (1.0,):

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import torch
+from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler, Subset, default_collate
 
 from ..points import is_whole
@@ -226,6 +227,22 @@ def _apart(worker: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if hasattr(os, "setpgid"):
         os.setpgid(0, 0)  # a group of its own; SIGTERM must work, or the main process waits for it at its end for ever
+
+
+def pair_of(batch: Any) -> tuple[Any, Tensor]:
+    """Images, several inputs as a tuple, and targets of what a loader gave; anything else is refused by its outline."""
+    if isinstance(batch, (tuple, list)) and len(batch) == 2:
+        images, targets = batch
+        inputs = images if isinstance(images, (tuple, list)) else [images]
+        if all(isinstance(part, Tensor) for part in (*inputs, targets)):
+            return images if isinstance(images, Tensor) else tuple(images), targets
+    kind = f" with keys {[*batch]}" if isinstance(batch, dict) else ""
+    if isinstance(batch, (tuple, list)):
+        kind = f" of {', '.join(type(part).__name__ for part in batch) or 'nothing'}"
+    raise TypeError(
+        f"got a batch {type(batch).__name__}{kind}; a loader gives (images, targets): tensors (B, C, H, W), or a tuple "
+        "of several inputs, and class ids (B, H, W) or (B,); give it a collate_fn that returns such a pair"
+    )
 
 
 def moved(batch: Any, device: torch.device) -> Any:

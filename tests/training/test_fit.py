@@ -278,6 +278,64 @@ def test_what_cannot_be_trained_is_refused():
         evaluate(trainee, loader, classes=2, progress=False)
 
 
+PAIR = torch.zeros(2, 3, 8, 8), torch.zeros(2, 8, 8, dtype=torch.int64)
+
+
+@pytest.mark.parametrize(
+    ("batch", "got"),
+    [
+        ({"image": PAIR[0], "mask": PAIR[1]}, r"dict with keys \['image', 'mask'\]"),
+        (PAIR[0], "Tensor"),
+        ([PAIR[0]], "list of Tensor"),
+        ((*PAIR, ["a", "b"]), "tuple of Tensor, Tensor, list"),
+        (tuple(each.numpy() for each in PAIR), "tuple of ndarray, ndarray"),
+        ((PAIR[0], None), "tuple of Tensor, NoneType"),
+    ],
+    ids=["dict", "images", "images alone", "triple", "numpy", "no labels"],
+)
+def test_a_batch_is_images_and_labels(batch, got):
+    loader = torch.utils.data.DataLoader([0, 1], 2, collate_fn=lambda _: batch)
+    words = rf"got a batch {got}; a loader gives \(images, targets\): .*; give it a collate_fn that returns such a pair"
+    for layout in (None, "auto"):
+        with pytest.raises(TypeError, match=words):
+            fit(supervised(), loader, epochs=1, memory_format=layout, progress=False)
+    with pytest.raises(TypeError, match=words):
+        evaluate(small_network(), loader, classes=2, progress=False)
+
+
+class Endless(torch.utils.data.IterableDataset):
+    def __iter__(self):
+        yield PAIR
+
+
+@pytest.mark.parametrize(
+    ("loader", "got"),
+    [
+        ([PAIR], "list"),
+        (iter([PAIR]), "list_iterator"),
+        (None, "NoneType"),
+        (bright_or_dark(), "TensorDataset"),
+        (torch.utils.data.DataLoader(Endless()), "DataLoader of an IterableDataset without __len__"),
+    ],
+)
+def test_a_loader_has_a_known_number_of_batches(loader, got):
+    words = rf"got a {got} for a loader; training goes over a known number.*; pass imachsr.training.batches\(dataset"
+    with pytest.raises(TypeError, match=words):
+        fit(supervised(), loader, epochs=1, progress=False)
+
+
+def test_an_optimizer_is_one_and_has_something_to_step():
+    loader = batches(bright_or_dark(4), 2)
+    for optimizer in (torch.optim.Adam, "adam"):
+        with pytest.raises(TypeError, match=r"got optimizer .*dam.*; it is an Optimizer made over .*; pass such as"):
+            fit(supervised(), loader, epochs=1, optimizer=optimizer, progress=False)
+    frozen = imachsr.Supervised(small_network().requires_grad_(False), (), imachsr.scheme("conventional"), classes=2)
+    with pytest.raises(
+        ValueError, match=r"none of whose parameters requires a gradient; .* call requires_grad_\(True\)"
+    ):
+        fit(frozen, loader, epochs=1, progress=False)
+
+
 def test_frozen_layers_stay_frozen():
     network = nn.Sequential(nn.Conv2d(3, 8, 3, 2, 1), nn.BatchNorm2d(8), nn.ReLU(), nn.Conv2d(8, 2, 1))
     network[1].eval()

@@ -293,6 +293,9 @@ def test_a_sample_is_named_with_its_files():
     [
         ({"precision": "fp8"}, "choose one"),
         ({"accumulate": 0}, "pass accumulate >= 1"),
+        ({"epochs": 1.5}, "got epochs=1.5; .* pass epochs >= 1, a whole number"),
+        ({"epochs": "3"}, "got epochs='3'; .* pass epochs >= 1, a whole number"),
+        ({"save_every": -1}, "got save_every=-1; it is seconds between two checkpoints; pass 0 or more"),
         ({"ema": 1.0}, "above 0 and below 1"),
         ({"clip_norm": 0.0}, "pass None for no limit"),
         ({"warmup": 8}, "pass 0 to 7"),
@@ -417,3 +420,6 @@ def test_more_parts_than_images_are_refused():
         ValueError, match=r"got accumulate=9 for batches of 4 over 1 processes; each part needs an image"
     ):
         trained(accumulate=9)
+    own = torch.utils.data.DataLoader(Pairs(), 2)
+    with pytest.raises(ValueError, match=r"got accumulate=3 for batches of 2 over 1 processes"):
+        fit(supervised(), own, epochs=1, accumulate=3, progress=False)
