@@ -938,6 +938,72 @@ def test_outputs_that_are_no_logits_are_refused(output, words):
 
 
 @pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (
+            lambda x: (x * 255).byte(),
+            r"got images torch.uint8 on cpu and a network of torch.float32 on cpu; .*div\(255\)",
+        ),
+        (
+            lambda x: x.double(),
+            r"got images torch.float64 on cpu .*; both are of one floating dtype and device; call im",
+        ),
+        (lambda x: x.numpy(), r"got images of type ndarray; a network takes tensors; .* torch.as_tensor\(images\)"),
+        (lambda x: {"image": x}, r"got images of type dict; a network takes tensors; pass a tensor \(B, C, H, W\)"),
+    ],
+    ids=["bytes", "double", "numpy", "dict"],
+)
+def test_images_go_with_the_networks_weights(change, words):
+    network, point, images, labels = seven_by_five()
+    trainee = Supervised(network, [point], imachsr.scheme("imachsr"), classes=5)
+    with pytest.raises(TypeError, match=words):
+        trainee(change(images), labels)
+    if isinstance(change(images), torch.Tensor):
+        with pytest.raises(TypeError, match=words):
+            imachsr.evaluate(network, [(change(images), labels)], classes=5, progress=False)
+
+
+def test_a_network_may_take_bytes():
+    class Bytes(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.network = seven_by_five()[0]
+
+        def forward(self, images):
+            return self.network(images.float().div(255))
+
+    _, _, images, labels = seven_by_five()
+    trainee = Supervised(Bytes(), (), imachsr.scheme("conventional"), classes=5)
+    assert trainee((images * 255).byte(), labels).total.isfinite()
+
+
+@pytest.mark.parametrize("loss", [nn.CrossEntropyLoss(ignore_index=255), partial(F.cross_entropy, ignore_index=255)])
+@pytest.mark.parametrize(("asked", "term"), [("output", "output"), ("supervision", "coarse/supervision")])
+def test_a_loss_at_label_size_only_is_told_apart(loss, asked, term):
+    trainee = supervised("imachsr", names=["coarse"], **{asked: loss})
+    words = rf"got logits \(2, 3, 2, 3\) and targets \(2, 8, 12\) for the term '{term}', .*; pass imachsr.at_label_size"
+    with pytest.raises(ValueError, match=words):
+        trainee(IMAGES, TARGETS)
+    at_size = supervised("imachsr", names=["coarse"], **{asked: at_label_size(loss)})
+    assert at_size(IMAGES, TARGETS).total.isfinite()
+
+
+def test_a_loss_that_runs_out_of_memory_says_so():
+    def large(logits, targets):
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory of that size")
+
+    with pytest.raises(RuntimeError, match=r"^DefaultCPUAllocator"):
+        supervised("conventional", output=large)(IMAGES, TARGETS)
+
+
+def test_a_class_of_losses_is_no_loss():
+    with pytest.raises(
+        TypeError, match=r"got output=CrossEntropyLoss, a class, .*; pass an instance, as CrossEntropyLoss"
+    ):
+        imachsr.scheme("imachsr", output=nn.CrossEntropyLoss)
+
+
+@pytest.mark.parametrize(
     ("change", "error", "words"),
     [
         (lambda y: y[:, None], ValueError, r"got labels \(2, 1, 16, 24\); they are class ids, .*; call .squeeze\(1\)"),

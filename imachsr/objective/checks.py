@@ -96,7 +96,11 @@ def _check_ids(targets: Tensor) -> None:
     else:
         got, remedy = f"labels {tuple(targets.shape)}", "pass one id per pixel, in a batch"
         if targets.ndim == 4:
-            remedy = "call .squeeze(1)" if targets.shape[1] == 1 else "of one-hot labels, call .argmax(1)"
+            remedy = (
+                "call .squeeze(1)"
+                if targets.shape[1] == 1
+                else "images come before labels; of one-hot labels, call .argmax(1)"
+            )
     raise (ValueError if isinstance(targets, Tensor) else TypeError)(
         f"got {got}; they are class ids, a tensor (B, H, W), or (B,) for whole images; {remedy}"
     )

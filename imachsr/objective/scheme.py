@@ -80,6 +80,11 @@ class Scheme:
             )
         for name in ("output", "supervision", "regularizer"):
             loss = getattr(self, name)
+            if isinstance(loss, type):
+                raise TypeError(
+                    f"got {name}={loss.__name__}, a class, for scheme {self.name!r}; a loss is a function of logits or "
+                    f"features; pass an instance, as {loss.__name__}(...)"
+                )
             if not callable(loss) and (loss is not None or name == "output"):
                 raise TypeError(
                     f"got {name}={loss!r} for scheme {self.name!r}; a loss is a function of logits or features; pass "

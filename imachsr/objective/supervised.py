@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..adapters import DimensionAdapter
-from ..points import Capture, Point
+from ..points import Capture, Point, answer
 from .checks import auxiliary_of, check_asked, check_aspect, check_logits, logits_of
 from .scheme import Loss, Scheme
 from .shares import Shares
@@ -140,7 +140,7 @@ class Supervised(nn.Module):
                 "got a trainee that was released; its points are captured no more; make a new Supervised, or call the "
                 "network itself"
             )
-        return self.network(*inputs)
+        return answer(self.network, *inputs)
 
     def _terms_at(self, m: int, features: Tensor, targets: Tensor, shares: Shares | None) -> dict[str, Term]:
         terms, point = {}, self.points[m].name

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from difflib import get_close_matches
 from math import log2
 
+from .given import is_whole
 from .point import Point
 from .rules import RULES
-from .structure import is_whole
 
 NEAR = ("spread", "input", "center", "output")
 

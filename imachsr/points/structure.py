@@ -1,22 +1,12 @@
-"""What a value is: tensors inside what a module took or returned, the keys that name them, whole numbers."""
+"""Tensors inside what a module took or returned, and the keys that name them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from numbers import Integral
 from typing import Any
 
 import torch
 from torch import Tensor
-
-
-def is_whole(value: Any, *, least: int) -> bool:
-    """Whether it is a whole number, numpy's included, of so much at least.
-
-    >>> is_whole(3, least=1), is_whole(3.0, least=1), is_whole(True, least=1)
-    (True, False, False)
-    """
-    return isinstance(value, Integral) and not isinstance(value, bool) and int(value) >= least
 
 
 def tensors_in(structure: Any) -> dict[str, Tensor]:

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from ..metrics import Confusion, Measure
 from ..objective import Supervised, check_aspect, check_logits, logits_of
+from ..points import answer
 from .loader import moved, pair_of
 from .progress import progress_bar
 
@@ -134,7 +135,7 @@ def probabilities(
 
 def logits_at(network: nn.Module, images: Images, *, size: tuple[int, ...] = ()) -> Tensor:
     """The network's logits in float32, upsampled bilinearly to `size` where they are maps."""
-    logits = logits_of(network(*images) if isinstance(images, tuple) else network(images)).float()
+    logits = logits_of(answer(network, *(images if isinstance(images, tuple) else (images,)))).float()
     if logits.ndim == 4 and size:
         logits = F.interpolate(logits, size=size, mode="bilinear", align_corners=False)
     return logits
