@@ -235,14 +235,26 @@ class _Merged(nn.Module):
         self.ids: Tensor
         if clusters is None:
             return
+        if any(not hasattr(ids, "__len__") for ids in clusters):
+            raise TypeError(
+                f"got clusters {clusters!r}; each point has its own, a list of each class's cluster; pass a list of "
+                f"{points} such lists"
+            )
         if len(clusters) != points or any(len(ids) != classes for ids in clusters):
             raise ValueError(
                 f"got clusters of {[len(ids) for ids in clusters]} classes for {points} points and {classes} classes; "
                 "each point needs the cluster of every class; derive them with imachsr.hierarchy"
             )
+        seen = [{*map(float, ids)} for ids in clusters]
+        gap = next((ids for ids, there in zip(clusters, seen, strict=True) if there != {*range(len(there))}), None)
+        if gap is not None:
+            raise ValueError(
+                f"got clusters {[*gap]}; they are numbered 0, 1, ... without a gap, and none is ignored; number them "
+                "anew, as imachsr.hierarchy does"
+            )
         self.ignore_index = ignore_index
-        self.sizes = [max(ids) + 1 for ids in clusters]
-        self.register_buffer("ids", torch.tensor([[*ids] for ids in clusters]), persistent=False)
+        self.sizes = [int(max(ids)) + 1 for ids in clusters]
+        self.register_buffer("ids", torch.tensor([[*map(int, ids)] for ids in clusters]), persistent=False)
 
     def forward(self, m: int, targets: Tensor) -> Tensor:
         if not self.sizes:
