@@ -47,7 +47,8 @@ def evaluate(
         The confusion. The measures are updated in place.
 
     Raises:
-        ValueError: scales that are none or not positive, or logits of other than K classes.
+        TypeError: a network, a batch or images of another kind, dtype or device.
+        ValueError: scales that are none or not positive, labels that are no class ids, or logits of other than K classes.
 
     >>> from imachsr.metrics import Calibration
     >>> network, calibration = nn.Conv2d(3, 2, 1), Calibration(2)
@@ -59,6 +60,8 @@ def evaluate(
     scales = _checked(scales)
     if isinstance(network, Supervised):
         raise TypeError("got a Supervised; it asks for labels, and a network is judged alone; pass its `.network`")
+    if not isinstance(network, nn.Module):
+        raise TypeError(f"got a {type(network).__name__} for a network; it is put to evaluation; pass an nn.Module")
     modes = [(module, module.training) for module in network.modules()]
     device = next((parameter.device for parameter in network.parameters()), torch.device("cpu"))
     network.eval()

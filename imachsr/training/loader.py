@@ -7,13 +7,14 @@ import os
 import random
 import signal
 import traceback
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, Sampler, Subset, default_collate
+from torch.utils.data import ConcatDataset, DataLoader, Dataset, Sampler, Subset, default_collate
 
 from ..points import is_whole
 from .state import random_state, set_random_state
@@ -173,6 +174,9 @@ class _Samples(Dataset):
 def _sample(dataset: Any, epoch: int, index: int) -> Any:
     if isinstance(dataset, Subset):
         return _sample(dataset.dataset, epoch, dataset.indices[index])
+    if isinstance(dataset, ConcatDataset):
+        part = bisect_right(dataset.cumulative_sizes, index)
+        return _sample(dataset.datasets[part], epoch, index - [0, *dataset.cumulative_sizes][part])
     return dataset[(epoch, index) if getattr(dataset, "takes_epoch", False) else index]
 
 
@@ -234,7 +238,8 @@ def pair_of(batch: Any) -> tuple[Any, Tensor]:
     if isinstance(batch, (tuple, list)) and len(batch) == 2:
         images, targets = batch
         inputs = images if isinstance(images, (tuple, list)) else [images]
-        if all(isinstance(part, Tensor) for part in (*inputs, targets)):
+        if inputs and all(isinstance(part, Tensor) for part in (*inputs, targets)):
+            _check_count(inputs[0], targets)
             return images if isinstance(images, Tensor) else tuple(images), targets
     kind = f" with keys {[*batch]}" if isinstance(batch, dict) else ""
     if isinstance(batch, (tuple, list)):
@@ -243,6 +248,14 @@ def pair_of(batch: Any) -> tuple[Any, Tensor]:
         f"got a batch {type(batch).__name__}{kind}; a loader gives (images, targets): tensors (B, C, H, W), or a tuple "
         "of several inputs, and class ids (B, H, W) or (B,); give it a collate_fn that returns such a pair"
     )
+
+
+def _check_count(images: Tensor, targets: Tensor) -> None:
+    if images.shape[:1] != targets.shape[:1]:
+        raise ValueError(
+            f"got a batch of images {tuple(images.shape)} and labels {tuple(targets.shape)}; each image of a batch has "
+            "its own labels, images (B, C, H, W) and labels (B, H, W) or (B,); give as many of both"
+        )
 
 
 def moved(batch: Any, device: torch.device) -> Any:

@@ -82,6 +82,7 @@ def test_a_dataset_is_asked_for_the_index_and_for_the_epoch_where_it_says_so():
         ([torch.tensor(i) for i in range(6)], [[0, 1], [2, 3], [4, 5]]),
         (aware, [[[7, 0], [7, 1]], [[7, 2], [7, 3]], [[7, 4], [7, 5]]]),
         (torch.utils.data.Subset(aware, [4, 2]), [[[7, 4], [7, 2]]]),
+        (torch.utils.data.Subset(aware, [4]) + torch.utils.data.Subset(aware, [2, 3]), [[[7, 4], [7, 2]], [[7, 3]]]),
     ):
         loader = batches(dataset, 2, shuffle=False)
         loader.batch_sampler.set_epoch(7)
@@ -303,6 +304,16 @@ def test_a_batch_is_images_and_labels(batch, got):
         evaluate(small_network(), loader, classes=2, progress=False)
 
 
+def test_each_image_has_labels():
+    loader = torch.utils.data.DataLoader([0, 1], 2, collate_fn=lambda _: (PAIR[0], PAIR[1][:1]))
+    words = r"got a batch of images \(2, 3, 8, 8\) and labels \(1, 8, 8\); each image .*; give as many of both"
+    for accumulate in (1, 2):
+        with pytest.raises(ValueError, match=words):
+            fit(supervised(), loader, epochs=1, accumulate=accumulate, progress=False)
+    with pytest.raises(ValueError, match=words):
+        evaluate(small_network(), loader, classes=2, progress=False)
+
+
 class Endless(torch.utils.data.IterableDataset):
     def __iter__(self):
         yield PAIR
@@ -326,8 +337,8 @@ def test_a_loader_has_a_known_number_of_batches(loader, got):
 
 def test_an_optimizer_is_one_and_has_something_to_step():
     loader = batches(bright_or_dark(4), 2)
-    for optimizer in (torch.optim.Adam, "adam"):
-        with pytest.raises(TypeError, match=r"got optimizer .*dam.*; it is an Optimizer made over .*; pass such as"):
+    for optimizer in (torch.optim.Adam, "adam", []):
+        with pytest.raises(TypeError, match=r"got optimizer .*; it is an Optimizer made over .*; pass such as"):
             fit(supervised(), loader, epochs=1, optimizer=optimizer, progress=False)
     frozen = imachsr.Supervised(small_network().requires_grad_(False), (), imachsr.scheme("conventional"), classes=2)
     with pytest.raises(
