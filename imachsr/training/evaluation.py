@@ -48,7 +48,7 @@ def evaluate(
 
     Raises:
         TypeError: a network, a batch or images of another kind, dtype or device.
-        ValueError: scales that are none or not positive, labels that are no class ids, or logits of other than K classes.
+        ValueError: scales that are none or not positive, labels that are no class ids, logits of other than K classes.
 
     >>> from imachsr.metrics import Calibration
     >>> network, calibration = nn.Conv2d(3, 2, 1), Calibration(2)
