@@ -879,7 +879,7 @@ def seven_by_five():
         ({"scheme": "imachsr"}, TypeError, r"got scheme 'imachsr'; it is a Scheme; pass imachsr.scheme"),
         ({"points": lambda p: None}, TypeError, r"got points None; they are a list of Point; pass what choose_points"),
         ({"points": lambda p: iter([p])}, TypeError, r"got points <list_iterator .*; they are a list of Point"),
-        ({"network": {}}, TypeError, r"got a dict for a network; it is an nn.Module; pass the module itself"),
+        ({"network": {}}, TypeError, r"got dict for a network; it is an nn.Module; pass the module itself"),
         ({"network": nn.Conv2d}, TypeError, r"got the class Conv2d for a network; it is an nn.Module; pass the mod"),
         ({"ignore_index": None}, TypeError, r"got ignore_index=None; it is the label, .*; pass such as 255 or -1"),
         ({"classes": True}, ValueError, r"got classes=True; there are at least two"),
@@ -1009,6 +1009,11 @@ def test_a_class_of_losses_is_no_loss():
 @pytest.mark.parametrize(
     ("change", "error", "words"),
     [
+        (
+            lambda y: y[..., None],
+            ValueError,
+            r"got labels \(2, 16, 24, 1\); they are class ids, .*; call .squeeze\(-1\)",
+        ),
         (lambda y: y[:, None], ValueError, r"got labels \(2, 1, 16, 24\); they are class ids, .*; call .squeeze\(1\)"),
         (
             lambda y: F.one_hot(y).movedim(-1, 1),
@@ -1028,7 +1033,7 @@ def test_a_class_of_losses_is_no_loss():
         (lambda y: y.numpy(), TypeError, r"got labels of type ndarray; .* a tensor .*; pass torch.as_tensor\(labels\)"),
         (lambda y: None, TypeError, r"got labels of type NoneType; they are class ids, a tensor"),
     ],
-    ids=["channel", "one-hot", "one-hot float", "one image", "numpy", "none"],
+    ids=["channel last", "channel", "one-hot", "one-hot float", "one image", "numpy", "none"],
 )
 def test_labels_are_class_ids(change, error, words):
     network, point, images, labels = seven_by_five()
@@ -1036,7 +1041,7 @@ def test_labels_are_class_ids(change, error, words):
     trainee = Supervised(network, [point], imachsr.scheme("imachsr"), classes=5)
     with pytest.raises(error, match=words):
         trainee(images, change(labels))
-    if isinstance(change(labels), torch.Tensor):
+    if isinstance(change(labels), torch.Tensor) and len(change(labels)) == len(images):
         with pytest.raises(error, match=words):
             imachsr.evaluate(network, [(images, change(labels))], classes=5, progress=False)
 

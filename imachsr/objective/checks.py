@@ -21,7 +21,7 @@ def check_asked(network: nn.Module, points: Sequence[Point], scheme: Scheme, cla
         ValueError: a scheme that needs points got none, a point twice, fewer than two classes, or a class to ignore.
     """
     if not isinstance(network, nn.Module):
-        kind = f"the class {network.__name__}" if isinstance(network, type) else f"a {type(network).__name__}"
+        kind = f"the class {network.__name__}" if isinstance(network, type) else type(network).__name__
         raise TypeError(f"got {kind} for a network; it is an nn.Module; pass the module itself, its weights loaded")
     if not isinstance(scheme, Scheme):
         raise TypeError(f"got scheme {scheme!r}; it is a Scheme; pass imachsr.scheme('imachsr')")
@@ -37,8 +37,8 @@ def check_asked(network: nn.Module, points: Sequence[Point], scheme: Scheme, cla
         raise ValueError(f"got point {name!r} {count} times; each has one adapter and one pair of terms; name it once")
     if not is_whole(classes, least=2):
         raise ValueError(
-            f"got classes={classes!r}; there are at least two to tell apart; labels of 0 and 1 take classes=2, and a "
-            "network of two logits"
+            f"got classes={classes!r}; there are at least two to tell apart, a whole number; labels of 0 and 1 take "
+            "classes=2, and a network of two logits"
         )
     if not isinstance(ignore_index, Integral):
         raise TypeError(
@@ -96,11 +96,9 @@ def _check_ids(targets: Tensor) -> None:
     else:
         got, remedy = f"labels {tuple(targets.shape)}", "pass one id per pixel, in a batch"
         if targets.ndim == 4:
-            remedy = (
-                "call .squeeze(1)"
-                if targets.shape[1] == 1
-                else "images come before labels; of one-hot labels, call .argmax(1)"
-            )
+            remedy = "images come before labels; of one-hot labels, call .argmax(1)"
+        if targets.ndim == 4 and 1 in (targets.shape[1], targets.shape[-1]):
+            remedy = f"call .squeeze({1 if targets.shape[1] == 1 else -1})"
     raise (ValueError if isinstance(targets, Tensor) else TypeError)(
         f"got {got}; they are class ids, a tensor (B, H, W), or (B,) for whole images; {remedy}"
     )

@@ -55,7 +55,7 @@ def choose_points(
     if near not in NEAR:
         raise ValueError(f"got near={near!r}; a position is one of {NEAR}; choose one of them")
     if distance is not None and not is_whole(distance, least=1):
-        raise ValueError(f"got distance={distance}; points lie a positive number of bases apart; give 1 or more")
+        raise ValueError(f"got distance={distance!r}; points lie a positive number of bases apart; give 1 or more")
     candidates = _narrowed(points, rules, names)
     extended = [point for point in candidates if _extended(point)]
     base = [point for point in extended if point.block >= 0] or extended
