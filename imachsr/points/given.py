@@ -50,17 +50,21 @@ def explain(error: Exception, network: nn.Module, inputs: Sequence[Any]) -> None
                 "such as torch.as_tensor(images), with its channels before its rows"
             ) from error
         if _misfits(entry, weight):
-            change = f".to({str(weight.device)!r}, {weight.dtype})"
+            dtype = "" if _may_be_ids(entry) else f", {weight.dtype}"
+            scale = ".div(255)" if entry.dtype == torch.uint8 else ""
             raise TypeError(
                 f"got images {entry.dtype} on {entry.device} and a network of {weight.dtype} on {weight.device}; both "
-                "are of one floating dtype and device; call images"
-                f"{change if entry.is_floating_point() or entry.ndim != 4 else f'{change}.div(255)'}"
+                f"are of one floating dtype and device; call images.to({str(weight.device)!r}{dtype}){scale}"
             ) from error
 
 
 def _misfits(images: Tensor, weight: Tensor) -> bool:
     if images.device != weight.device:
         return True
-    if not images.is_floating_point():
-        return images.ndim == 4  # others may be ids
-    return images.dtype != weight.dtype and not torch.is_autocast_enabled(weight.device.type)
+    if _may_be_ids(images) or images.dtype == weight.dtype:
+        return False
+    return not (images.is_floating_point() and torch.is_autocast_enabled(weight.device.type))
+
+
+def _may_be_ids(inputs: Tensor) -> bool:
+    return not inputs.is_floating_point() and inputs.ndim != 4

@@ -12,6 +12,7 @@ from torch import nn
 
 from imachsr.models import create
 from imachsr.points import Points, find_points
+from imachsr.points.given import explain
 
 IMAGES = torch.randn(2, 3, 16, 16, generator=torch.Generator().manual_seed(0))
 
@@ -389,6 +390,10 @@ def test_ids_of_words_are_inputs() -> None:
     assert isinstance(find_points(network, ids), Points)
     with pytest.raises(RuntimeError, match="shapes cannot be multiplied"):
         find_points(network.insert(1, nn.Linear(3, 4)), ids)
+    with pytest.raises(
+        TypeError, match=r"torch.int64 on meta and a network of torch.float32 on cpu; .* images.to\('cpu'\)$"
+    ):
+        explain(RuntimeError("tensors on more than one device"), network, [ids.to("meta")])
 
 
 def test_what_is_no_network_has_no_points() -> None:
