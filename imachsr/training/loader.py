@@ -172,9 +172,9 @@ class _Samples(Dataset):
 
 
 def _sample(dataset: Any, epoch: int, index: int) -> Any:
-    if isinstance(dataset, Subset):
+    if type(dataset) is Subset:  # one of its own kind may have a __getitem__ of its own
         return _sample(dataset.dataset, epoch, dataset.indices[index])
-    if isinstance(dataset, ConcatDataset):
+    if type(dataset) is ConcatDataset:
         part = bisect_right(dataset.cumulative_sizes, index)
         return _sample(dataset.datasets[part], epoch, index - [0, *dataset.cumulative_sizes][part])
     return dataset[(epoch, index) if getattr(dataset, "takes_epoch", False) else index]

@@ -74,6 +74,11 @@ class Asked(torch.utils.data.Dataset):
         return torch.tensor(index)
 
 
+class Doubled(torch.utils.data.Subset):
+    def __getitem__(self, index):
+        return 2 * super().__getitem__(index)
+
+
 def test_a_dataset_is_asked_for_the_index_and_for_the_epoch_where_it_says_so():
     plain, aware = Asked(), Asked()
     aware.takes_epoch = True
@@ -82,6 +87,7 @@ def test_a_dataset_is_asked_for_the_index_and_for_the_epoch_where_it_says_so():
         ([torch.tensor(i) for i in range(6)], [[0, 1], [2, 3], [4, 5]]),
         (aware, [[[7, 0], [7, 1]], [[7, 2], [7, 3]], [[7, 4], [7, 5]]]),
         (torch.utils.data.Subset(aware, [4, 2]), [[[7, 4], [7, 2]]]),
+        (Doubled(plain, [4, 2]), [[8, 4]]),
         (torch.utils.data.Subset(aware, [4]) + torch.utils.data.Subset(aware, [2, 3]), [[[7, 4], [7, 2]], [[7, 3]]]),
     ):
         loader = batches(dataset, 2, shuffle=False)
