@@ -78,6 +78,9 @@ class Doubled(torch.utils.data.Subset):
     def __getitem__(self, index):
         return 2 * super().__getitem__(index)
 
+    def __getitems__(self, indices):
+        return [self[index] for index in indices]
+
 
 def test_a_dataset_is_asked_for_the_index_and_for_the_epoch_where_it_says_so():
     plain, aware = Asked(), Asked()
