@@ -87,8 +87,8 @@ class Scenes(Dataset):
     def __len__(self) -> int:
         return len(self.images)
 
-    def __getitem__(self, index: tuple[int, int]) -> tuple[Tensor, Tensor]:
-        image, target = self.images[index[1]], self.targets[index[1]]
+    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
+        image, target = self.images[index], self.targets[index]
         if self.augment:
             image = image * (0.5 + torch.rand(())) + 0.1 * np.random.randn()  # noqa: NPY002
             if random.random() < 0.5:
@@ -514,10 +514,10 @@ class Files(Dataset):
     def __len__(self) -> int:
         return 12
 
-    def __getitem__(self, index: tuple[int, int]) -> tuple[Tensor, Tensor]:
+    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
         from PIL import Image
 
-        image, mask = (np.array(Image.open(path)) for path in self.paths(index[1]))
+        image, mask = (np.array(Image.open(path)) for path in self.paths(index))
         return torch.from_numpy(image).permute(2, 0, 1) / 255, torch.from_numpy(mask).long()
 
 

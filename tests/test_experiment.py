@@ -1,7 +1,9 @@
 """Settings, keys, the ledger, and one real run."""
 
+import copy
 import json
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -287,8 +289,20 @@ def test_comparison_takes_means_over_seeds_and_over_nothing_else(ran):
 
 
 def test_unknown_setting_is_refused():
-    with pytest.raises(TypeError, match="learning_rat"):
+    with pytest.raises(TypeError, match=r"got setting 'learning_rat'; there is none .*; did you mean learning_rate\?"):
         imachsr.Settings(learning_rat=0.1)
+    with pytest.raises(TypeError, match=r"got setting 'lr'; .*; they are model, weights, .*; use one of them"):
+        imachsr.Settings.at("smoke", lr=0.1)
+
+
+@pytest.mark.parametrize("settings", [{"data": "streets"}, "streets", None])
+def test_what_is_run_are_settings(settings):
+    with pytest.raises(TypeError, match=r"got a .* to run; a run is known by its Settings; pass imachsr.Settings\("):
+        run(settings, ledger="/nonexistent")
+
+
+def test_settings_are_copied_and_sent_to_other_processes():
+    assert copy.deepcopy(TINY) == pickle.loads(pickle.dumps(TINY)) == replace(TINY) == TINY
 
 
 def test_a_write_that_fails_leaves_what_was_there(tmp_path, monkeypatch):

@@ -6,6 +6,7 @@ from dataclasses import asdict, fields
 from functools import partial
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -719,6 +720,9 @@ def test_matched_weights_are_measured_before_compiling():
         ({"alpha": float("nan")}, r"got alpha=nan; a weight is a finite number; pass one"),
         ({"lambda_": (0.1, float("inf"))}, r"got lambda_=inf; a weight is a finite number; pass one"),
         ({"lambda_": -1.0, "weighting": "uncertainty"}, r"got lambda_=-1.0 with .*grows without bound.*; pass 0 or"),
+        ({"alpha": -0.4}, r"got alpha=-0.4; below 0 a loss would be maximized; pass 0 or more"),
+        ({"lambda_": (0.1, -1)}, r"got lambda_=-1; below 0 a loss would be maximized; pass 0 or more"),
+        ({"alpha": True}, r"got alpha=True; a weight is a finite number; pass one"),
         ({"beta": 1}, r"got unknown field 'beta' of a scheme; its fields are .*; correct the name"),
         ({"alpha": (1, 2, 3)}, r"got 3 values of alpha for 2 points; .* one per point; give as many"),
     ],
@@ -873,6 +877,12 @@ def seven_by_five():
     ("changes", "error", "words"),
     [
         ({"scheme": "imachsr"}, TypeError, r"got scheme 'imachsr'; it is a Scheme; pass imachsr.scheme"),
+        ({"points": lambda p: None}, TypeError, r"got points None; they are a list of Point; pass what choose_points"),
+        ({"points": lambda p: iter([p])}, TypeError, r"got points <list_iterator .*; they are a list of Point"),
+        ({"network": {}}, TypeError, r"got dict for a network; it is an nn.Module; pass the module itself"),
+        ({"network": nn.Conv2d}, TypeError, r"got the class Conv2d for a network; it is an nn.Module; pass the mod"),
+        ({"ignore_index": None}, TypeError, r"got ignore_index=None; it is the label, .*; pass such as 255 or -1"),
+        ({"classes": True}, ValueError, r"got classes=True; there are at least two"),
         ({"points": lambda p: p}, TypeError, r"got points .*; they are a list of Point; pass what choose_points"),
         ({"points": lambda p: [p, p]}, ValueError, r"got point '\w+' 2 times; .*; name it once"),
         ({"classes": 1}, ValueError, r"got classes=1; .* labels of 0 and 1 take classes=2"),
@@ -886,8 +896,16 @@ def test_what_nothing_can_be_trained_with_is_refused(changes, error, words):
     points = changes.pop("points", lambda p: [p])(point)
     given = {"scheme": imachsr.scheme("imachsr"), "classes": 5, **changes}
     with pytest.raises(error, match=words):
-        Supervised(network, points, given.pop("scheme"), **given)
+        Supervised(given.pop("network", network), points, given.pop("scheme"), **given)
     assert not network._forward_hooks, "nothing is left behind"
+
+
+def test_whole_numbers_of_numpy_are_numbers():
+    network, point, images, labels = seven_by_five()
+    given = {"classes": np.int64(5), "ignore_index": np.int16(255)}
+    trainee = Supervised(network, [point], imachsr.scheme("imachsr"), **given)
+    assert trainee(images, labels).total.isfinite()
+    assert [type(value) for value in (trainee.classes, trainee.ignore_index)] == [int, int]
 
 
 @pytest.mark.parametrize("scheme", ["conventional", "imachsr"])
@@ -898,6 +916,134 @@ def test_a_network_of_other_classes_than_the_labels_is_refused(scheme):
         ValueError, match=r"got logits \(2, 5, 8, 12\) and classes=7; .* pass classes=5, or a network of 7"
     ):
         trainee(images, labels)
+
+
+@pytest.mark.parametrize(
+    ("output", "words"),
+    [
+        (lambda x: x.mean(), r"got logits \(\); a network gives \(B, K, h, w\) .*, or \(B, K\) .*; wrap it so"),
+        (lambda x: x[0], r"got logits \(3, 16, 24\); a network gives .* that come in batches; wrap it"),
+        (
+            lambda x: x[:, :1],
+            r"got logits \(2, 1, 16, 24\) and classes=2; a single logit .* sigmoid.*network 2 outputs",
+        ),
+    ],
+)
+def test_outputs_that_are_no_logits_are_refused(output, words):
+    class Wrong(nn.Module):
+        def forward(self, images):
+            return output(images)
+
+    images, labels = torch.rand(2, 3, 16, 24), torch.zeros(2, 16, 24, dtype=torch.int64)
+    trainee = Supervised(Wrong(), (), imachsr.scheme("conventional"), classes=2)
+    with pytest.raises(ValueError, match=words):
+        trainee(images, labels)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (
+            lambda x: (x * 255).byte(),
+            r"got images torch.uint8 on cpu and a network of torch.float32 on cpu; .*div\(255\)",
+        ),
+        (
+            lambda x: x.double(),
+            r"got images torch.float64 on cpu .*; both are of one floating dtype and device; call im",
+        ),
+        (lambda x: x.numpy(), r"got images of type ndarray; a network takes tensors; .* torch.as_tensor\(images\)"),
+        (lambda x: {"image": x}, r"got images of type dict; a network takes tensors; pass a tensor \(B, C, H, W\)"),
+    ],
+    ids=["bytes", "double", "numpy", "dict"],
+)
+def test_images_go_with_the_networks_weights(change, words):
+    network, point, images, labels = seven_by_five()
+    trainee = Supervised(network, [point], imachsr.scheme("imachsr"), classes=5)
+    with pytest.raises(TypeError, match=words):
+        trainee(change(images), labels)
+    if isinstance(change(images), torch.Tensor):
+        with pytest.raises(TypeError, match=words):
+            imachsr.evaluate(network, [(change(images), labels)], classes=5, progress=False)
+
+
+def test_a_network_may_take_bytes():
+    class Bytes(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.network = seven_by_five()[0]
+
+        def forward(self, images):
+            return self.network(images.float().div(255))
+
+    _, _, images, labels = seven_by_five()
+    trainee = Supervised(Bytes(), (), imachsr.scheme("conventional"), classes=5)
+    assert trainee((images * 255).byte(), labels).total.isfinite()
+
+
+@pytest.mark.parametrize("loss", [nn.CrossEntropyLoss(ignore_index=255), partial(F.cross_entropy, ignore_index=255)])
+@pytest.mark.parametrize(("asked", "term"), [("output", "output"), ("supervision", "coarse/supervision")])
+def test_a_loss_at_label_size_only_is_told_apart(loss, asked, term):
+    trainee = supervised("imachsr", names=["coarse"], **{asked: loss})
+    words = rf"got logits \(2, 3, 2, 3\) and targets \(2, 8, 12\) for the term '{term}', .*; pass imachsr.at_label_size"
+    with pytest.raises(ValueError, match=words):
+        trainee(IMAGES, TARGETS)
+    at_size = supervised("imachsr", names=["coarse"], **{asked: at_label_size(loss)})
+    assert at_size(IMAGES, TARGETS).total.isfinite()
+
+
+def test_a_loss_that_runs_out_of_memory_says_so():
+    def large(logits, targets):
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory of that size")
+
+    with pytest.raises(RuntimeError, match=r"^DefaultCPUAllocator"):
+        supervised("conventional", output=large)(IMAGES, TARGETS)
+
+
+def test_a_class_of_losses_is_no_loss():
+    with pytest.raises(
+        TypeError, match=r"got output=CrossEntropyLoss, a class, .*; pass an instance, as CrossEntropyLoss"
+    ):
+        imachsr.scheme("imachsr", output=nn.CrossEntropyLoss)
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "words"),
+    [
+        (
+            lambda y: y[..., None],
+            ValueError,
+            r"got labels \(2, 16, 24, 1\); they are class ids, .*; call .squeeze\(-1\)",
+        ),
+        (lambda y: y[:, None], ValueError, r"got labels \(2, 1, 16, 24\); they are class ids, .*; call .squeeze\(1\)"),
+        (
+            lambda y: F.one_hot(y).movedim(-1, 1),
+            ValueError,
+            r"got labels \(2, 5, 16, 24\); .* one-hot labels, call .arg",
+        ),
+        (
+            lambda y: F.one_hot(y).movedim(-1, 1).float(),
+            ValueError,
+            r"got labels \(2, 5, 16, 24\); .*call .argmax\(1\)",
+        ),
+        (
+            lambda y: y[0],
+            ValueError,
+            r"got labels \(16, 24\); they are class ids, .*; pass one id per pixel, in a batch",
+        ),
+        (lambda y: y.numpy(), TypeError, r"got labels of type ndarray; .* a tensor .*; pass torch.as_tensor\(labels\)"),
+        (lambda y: None, TypeError, r"got labels of type NoneType; they are class ids, a tensor"),
+    ],
+    ids=["channel last", "channel", "one-hot", "one-hot float", "one image", "numpy", "none"],
+)
+def test_labels_are_class_ids(change, error, words):
+    network, point, images, labels = seven_by_five()
+    labels.view(-1)[:5] = torch.arange(5)
+    trainee = Supervised(network, [point], imachsr.scheme("imachsr"), classes=5)
+    with pytest.raises(error, match=words):
+        trainee(images, change(labels))
+    if isinstance(change(labels), torch.Tensor) and len(change(labels)) == len(images):
+        with pytest.raises(error, match=words):
+            imachsr.evaluate(network, [(images, change(labels))], classes=5, progress=False)
 
 
 def test_labels_turned_against_the_images_are_refused():

@@ -84,6 +84,8 @@ class Prepared(Dataset[tuple[Tensors, Tensor]]):
     Where the source has several inputs the image is a tuple of them, in the order of `inputs`.
     """
 
+    takes_epoch = True  # asked for (epoch, i) by `training.batches`
+
     def __init__(self, source: Source, transform: Plain | Augment) -> None:
         self.source, self.transform = source, transform
         self.name, self.classes, self.palette = source.name, source.classes, source.palette

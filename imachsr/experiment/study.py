@@ -66,6 +66,11 @@ def run(
     """
     from ..training.ranks import Ranks
 
+    if not isinstance(settings, Settings):
+        raise TypeError(
+            f"got a {type(settings).__name__} to run; a run is known by its Settings; pass imachsr.Settings(data=..., "
+            "scheme=...), or Settings.at(tier)"
+        )
     ranks = Ranks(processes)
     train, test = data_of(settings)
     fingerprint = f"{train.fingerprint} {test.fingerprint}"

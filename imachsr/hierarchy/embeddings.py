@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..objective import Supervised
-from ..training.loader import moved
+from ..training.loader import moved, pair_of
 
 
 @torch.no_grad()
@@ -33,11 +33,11 @@ def embeddings(trainee: Supervised, loader: Iterable[tuple[Tensor, Tensor]]) -> 
     was_training, device = trainee.training, next(trainee.parameters()).device
     trainee.eval()
     try:
-        for images, targets in loader:
-            inputs = moved(images, device)
+        for batch in loader:
+            inputs, targets = moved(pair_of(batch), device)
             inputs = inputs if isinstance(inputs, tuple) else (inputs,)
             trainee.network(*inputs)
-            covered = trainee.targets_covered(inputs[0], targets.to(device))
+            covered = trainee.targets_covered(inputs[0], targets)
             for m, features in enumerate(trainee.capture.read()):
                 share = cell_shares(covered, features.shape[-2:], trainee.classes, trainee.ignore_index)
                 sums[m] = sums[m] + torch.einsum("bkhw,bchw->kc", share, features.double()).cpu()

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from ..metrics import Confusion
 from ..objective import Supervised
-from ..training.loader import moved
+from ..training.loader import moved, pair_of
 
 
 def analysis_split(
@@ -80,8 +80,8 @@ def confusions(trainee: Supervised, loader: Iterable[tuple[Tensor, Tensor]]) -> 
     was_training, device = trainee.training, next(trainee.parameters()).device
     trainee.eval()
     try:
-        for images, targets in loader:
-            images, targets = moved(images, device), targets.to(device)
+        for batch in loader:
+            images, targets = moved(pair_of(batch), device)
             *inside, last = trainee.point_logits(images)
             covered = trainee.targets_covered(images[0] if isinstance(images, tuple) else images, targets)
             for count, logits in zip(counts, inside, strict=False):

@@ -23,9 +23,14 @@ def check_pair(logits: Tensor, targets: Tensor, ignore_index: int, reduction: st
         TypeError: logits are not floating point, or targets are not int64.
         ValueError: shapes that do not match, or an unknown reduction.
     """
+    if not isinstance(logits, Tensor) or not isinstance(targets, Tensor):
+        kinds = f"got logits of type {type(logits).__name__} and targets of type {type(targets).__name__}"
+        raise TypeError(f"{kinds}; both are tensors; wrap arrays with torch.as_tensor")
     got = f"got logits {tuple(logits.shape)} {logits.dtype} and targets {tuple(targets.shape)} {targets.dtype}"
     if not logits.is_floating_point():
         raise TypeError(f"{got}; logits are scores in floating point; pass them before any argmax, or call .float()")
+    if logits.shape == targets.shape and targets.ndim > 1:
+        raise ValueError(f"{got}; targets are class ids, not one-hot; call targets.argmax(1)")
     if targets.dtype != torch.int64:
         raise TypeError(f"{got}; targets are class ids of dtype int64; call targets.long()")
     dense = logits.ndim == 4 and targets.ndim == 3

@@ -7,6 +7,7 @@ in any order.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from numbers import Integral
 from typing import Any, Protocol
 
 import torch
@@ -37,6 +38,11 @@ def units(values: Tensor) -> Tensor:
 
 
 def check_classes(classes: int, ignore_index: int) -> None:
+    if not (isinstance(classes, Integral) and isinstance(ignore_index, Integral)):
+        raise TypeError(
+            f"got classes={classes!r} and ignore_index={ignore_index!r}; both are whole numbers; pass the number of "
+            "classes, and a label that is none of them, such as 255"
+        )
     if classes < 1 or 0 <= ignore_index < classes:
         raise ValueError(
             f"got classes={classes} and ignore_index={ignore_index}; there must be a class, and ignore_index must not "

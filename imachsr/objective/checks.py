@@ -4,24 +4,28 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from numbers import Integral
 from typing import Any
 
-from torch import Tensor
+from torch import Tensor, nn
 
-from ..points import Point
+from ..points import Point, is_whole
 from .scheme import Scheme
 
 
-def check_asked(points: Sequence[Point], scheme: Scheme, classes: int, ignore_index: int) -> None:
-    """Refuse a scheme, points or labels that nothing can be trained with.
+def check_asked(network: nn.Module, points: Sequence[Point], scheme: Scheme, classes: int, ignore_index: int) -> None:
+    """Refuse a network, a scheme, points or labels that nothing can be trained with.
 
     Raises:
-        TypeError: a scheme that is no `Scheme`, or points that are no sequence of `Point`.
+        TypeError: a network, a scheme or points of another kind than `nn.Module`, `Scheme` and a sequence of `Point`.
         ValueError: a scheme that needs points got none, a point twice, fewer than two classes, or a class to ignore.
     """
+    if not isinstance(network, nn.Module):
+        kind = f"the class {network.__name__}" if isinstance(network, type) else type(network).__name__
+        raise TypeError(f"got {kind} for a network; it is an nn.Module; pass the module itself, its weights loaded")
     if not isinstance(scheme, Scheme):
         raise TypeError(f"got scheme {scheme!r}; it is a Scheme; pass imachsr.scheme('imachsr')")
-    if isinstance(points, Point) or not all(isinstance(point, Point) for point in points):
+    if not isinstance(points, Sequence) or not all(isinstance(point, Point) for point in points):
         raise TypeError(f"got points {points!r}; they are a list of Point; pass what choose_points returned")
     if scheme.uses_points and not points:
         raise ValueError(
@@ -31,10 +35,15 @@ def check_asked(points: Sequence[Point], scheme: Scheme, classes: int, ignore_in
     name, count = Counter([point.name for point in points] or [""]).most_common(1)[0]
     if count > 1:
         raise ValueError(f"got point {name!r} {count} times; each has one adapter and one pair of terms; name it once")
-    if type(classes) is not int or classes < 2:
+    if not is_whole(classes, least=2):
         raise ValueError(
-            f"got classes={classes!r}; there are at least two to tell apart; labels of 0 and 1 take classes=2, and a "
-            "network of two logits"
+            f"got classes={classes!r}; there are at least two to tell apart, a whole number; labels of 0 and 1 take "
+            "classes=2, and a network of two logits"
+        )
+    if not isinstance(ignore_index, Integral):
+        raise TypeError(
+            f"got ignore_index={ignore_index!r}; it is the label, a whole number, of pixels that count nowhere; pass "
+            "such as 255 or -1, also where every pixel is labelled"
         )
     if 0 <= ignore_index < classes:
         raise ValueError(
@@ -44,7 +53,17 @@ def check_asked(points: Sequence[Point], scheme: Scheme, classes: int, ignore_in
 
 
 def check_logits(logits: Tensor, classes: int) -> None:
-    """Refuse logits of another number of classes than the labels'."""
+    """Refuse logits of another kind than (B, K, h, w) or (B, K), or of another number of classes than the labels'."""
+    if logits.ndim not in (2, 4):
+        raise ValueError(
+            f"got logits {tuple(logits.shape)}; a network gives (B, K, h, w) for labels (B, H, W), or (B, K) for (B,), "
+            "for images that come in batches; wrap it so that it returns them, before any argmax or mean"
+        )
+    if logits.shape[1] == 1 < classes:
+        raise ValueError(
+            f"got logits {tuple(logits.shape)} and classes={classes}; a single logit is made for a sigmoid, and the "
+            f"losses take a softmax over the classes; give the network {classes} outputs"
+        )
     if logits.shape[1] != classes:
         raise ValueError(
             f"got logits {tuple(logits.shape)} and classes={classes}; the second axis is the classes; "
@@ -53,11 +72,12 @@ def check_logits(logits: Tensor, classes: int) -> None:
 
 
 def check_aspect(images: Tensor, targets: Tensor) -> None:
-    """Refuse labels (B, H, W) that lie over the images (B, ..., h, w) only once their height and width are exchanged.
+    """Refuse labels that are no class ids (B, H, W) or (B,), or lie over the images only once they are transposed.
 
     Labels of another shape may be right: images are often resized to a shape of their own, and scored at label size.
     """
-    if targets.ndim != 3:
+    _check_ids(targets)
+    if targets.ndim != 3 or not isinstance(images, Tensor):
         return
     (h, w), (H, W) = images.shape[-2:], targets.shape[-2:]
     rounding = max(h, w, H, W)
@@ -66,6 +86,22 @@ def check_aspect(images: Tensor, targets: Tensor) -> None:
             f"got images of {h}x{w} and labels of {H}x{W}; labels lie over the images; their height and width seem "
             "exchanged: transpose them"
         )
+
+
+def _check_ids(targets: Tensor) -> None:
+    if not isinstance(targets, Tensor):
+        got, remedy = f"labels of type {type(targets).__name__}", "pass torch.as_tensor(labels).long()"
+    elif targets.ndim in (1, 3):
+        return
+    else:
+        got, remedy = f"labels {tuple(targets.shape)}", "pass one id per pixel, in a batch"
+        if targets.ndim == 4:
+            remedy = "images come before labels; of one-hot labels, call .argmax(1)"
+        if targets.ndim == 4 and 1 in (targets.shape[1], targets.shape[-1]):
+            remedy = f"call .squeeze({1 if targets.shape[1] == 1 else -1})"
+    raise (ValueError if isinstance(targets, Tensor) else TypeError)(
+        f"got {got}; they are class ids, a tensor (B, H, W), or (B,) for whole images; {remedy}"
+    )
 
 
 def logits_of(output: Any) -> Tensor:

@@ -80,6 +80,11 @@ class Scheme:
             )
         for name in ("output", "supervision", "regularizer"):
             loss = getattr(self, name)
+            if isinstance(loss, type):
+                raise TypeError(
+                    f"got {name}={loss.__name__}, a class, for scheme {self.name!r}; a loss is a function of logits or "
+                    f"features; pass an instance, as {loss.__name__}(...)"
+                )
             if not callable(loss) and (loss is not None or name == "output"):
                 raise TypeError(
                     f"got {name}={loss!r} for scheme {self.name!r}; a loss is a function of logits or features; pass "
@@ -91,12 +96,16 @@ class Scheme:
                 self._check_weight(name, value)
 
     def _check_weight(self, name: str, value: float) -> None:
-        if not isinstance(value, Real) or not math.isfinite(value):
+        if not isinstance(value, Real) or isinstance(value, bool) or not math.isfinite(value):
             raise ValueError(f"got {name}={value!r}; a weight is a finite number; pass one, or 0 to leave the term out")
         if value < 0 and self.weighting == "uncertainty":
             raise ValueError(
                 f"got {name}={value} with weighting='uncertainty'; a learned weight grows without bound on a term "
                 "that is maximized; pass 0 or more, or another weighting"
+            )
+        if value < 0:
+            raise ValueError(
+                f"got {name}={value}; below 0 a loss would be maximized; pass 0 or more, and a loss to be minimized"
             )
 
     @property

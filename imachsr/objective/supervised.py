@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..adapters import DimensionAdapter
-from ..points import Capture, Point
+from ..points import Capture, Point, answer
 from .checks import auxiliary_of, check_asked, check_aspect, check_logits, logits_of
 from .scheme import Loss, Scheme
 from .shares import Shares
@@ -71,9 +71,10 @@ class Supervised(nn.Module):
         self, network: nn.Module, points: Sequence[Point], scheme: Scheme, *, classes: int, ignore_index: int = 255
     ) -> None:
         super().__init__()
-        check_asked(points, scheme, classes, ignore_index)
+        check_asked(network, points, scheme, classes, ignore_index)
         if not scheme.uses_points:
             points = ()
+        classes, ignore_index = int(classes), int(ignore_index)
         self.network, self.scheme, self.classes, self.ignore_index = network, scheme, classes, ignore_index
         self.points = tuple(points)
         self.skipped: dict[str, int] = {}
@@ -139,7 +140,7 @@ class Supervised(nn.Module):
                 "got a trainee that was released; its points are captured no more; make a new Supervised, or call the "
                 "network itself"
             )
-        return self.network(*inputs)
+        return answer(self.network, *inputs)
 
     def _terms_at(self, m: int, features: Tensor, targets: Tensor, shares: Shares | None) -> dict[str, Term]:
         terms, point = {}, self.points[m].name
@@ -234,14 +235,26 @@ class _Merged(nn.Module):
         self.ids: Tensor
         if clusters is None:
             return
+        if any(not hasattr(ids, "__len__") for ids in clusters):
+            raise TypeError(
+                f"got clusters {clusters!r}; each point has its own, a list of each class's cluster; pass a list of "
+                f"{points} such lists"
+            )
         if len(clusters) != points or any(len(ids) != classes for ids in clusters):
             raise ValueError(
                 f"got clusters of {[len(ids) for ids in clusters]} classes for {points} points and {classes} classes; "
                 "each point needs the cluster of every class; derive them with imachsr.hierarchy"
             )
+        seen = [{*map(float, ids)} for ids in clusters]
+        gap = next((ids for ids, there in zip(clusters, seen, strict=True) if there != {*range(len(there))}), None)
+        if gap is not None:
+            raise ValueError(
+                f"got clusters {[*gap]}; they are numbered 0, 1, ... without a gap, and none is ignored; number them "
+                "anew, as imachsr.hierarchy does"
+            )
         self.ignore_index = ignore_index
-        self.sizes = [max(ids) + 1 for ids in clusters]
-        self.register_buffer("ids", torch.tensor([[*ids] for ids in clusters]), persistent=False)
+        self.sizes = [int(max(ids)) + 1 for ids in clusters]
+        self.register_buffer("ids", torch.tensor([[*map(int, ids)] for ids in clusters]), persistent=False)
 
     def forward(self, m: int, targets: Tensor) -> Tensor:
         if not self.sizes:

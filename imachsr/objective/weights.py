@@ -111,7 +111,7 @@ class Weights(nn.Module):
     def ask(self, name: str, loss: Loss, scores: Tensor, *targets: Tensor, shares: Shares | None = None) -> Term:
         """The term; where it does not count its value is shown only, and no graph is kept for it."""
         with torch.set_grad_enabled(torch.is_grad_enabled() and self.counts(name)):
-            value = loss(scores, *targets)
+            value = _value(name, loss, scores, *targets)
         if not isinstance(value, Tensor) or value.ndim:
             got = f"shape {tuple(value.shape)}" if isinstance(value, Tensor) else f"type {type(value).__name__}"
             raise ValueError(f"got {got} for the term {name!r}; a loss is one number; average it, as reduction='mean'")
@@ -193,6 +193,23 @@ class Weights(nn.Module):
     def _load_from_state_dict(self, *args: Any, **kwargs: Any) -> None:
         super()._load_from_state_dict(*args, **kwargs)
         self.measuring = self._short()
+
+
+def _value(name: str, loss: Loss, scores: Tensor, *targets: Tensor) -> Any:
+    """The loss; where it takes labels at their own size only, an error that says so."""
+    sizes = [tuple(scores.shape[2:]), *(tuple(labels.shape[1:]) for labels in targets)]
+    if torch.compiler.is_compiling() or len({*sizes}) == 1:
+        return loss(scores, *targets)
+    try:
+        return loss(scores, *targets)
+    except (RuntimeError, IndexError) as error:
+        if "memory" in str(error) or not any(word in str(error) for word in ("size", "shape")):
+            raise
+        raise ValueError(
+            f"got logits {tuple(scores.shape)} and targets {tuple(targets[0].shape)} for the term {name!r}, whose loss "
+            f"fails on them ({error}); logits may be of any resolution, and many losses meet labels at their own size "
+            "only; pass imachsr.at_label_size(loss)"
+        ) from error
 
 
 def balanced(value: Tensor, log_variance: Tensor) -> Tensor:

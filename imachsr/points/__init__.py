@@ -3,7 +3,8 @@
 from .capture import Capture
 from .choose import choose_points
 from .find import find_points
+from .given import answer, is_whole
 from .point import Point, Points
 from .rules import RULES
 
-__all__ = ["RULES", "Capture", "Point", "Points", "choose_points", "find_points"]
+__all__ = ["RULES", "Capture", "Point", "Points", "answer", "choose_points", "find_points", "is_whole"]

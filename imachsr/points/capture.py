@@ -160,7 +160,13 @@ class Capture:
                 f"got features at point {point.name!r} that were changed in place after it; in the recorded mode "
                 "they were not; call find_points again in the mode (train or eval) the network now runs in"
             )
-        return point.features(tensor)
+        features = point.features(tensor)
+        if features.shape[1] != point.channels:
+            raise ValueError(
+                f"got {features.shape[1]} channels at point {point.name!r}, found with {point.channels}; points belong "
+                "to the network they were found in; call find_points on this one"
+            )
+        return features
 
     def remove(self) -> None:
         """Takes every hook away and forgets what was captured."""

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from difflib import get_close_matches
 from math import log2
 
+from .given import is_whole
 from .point import Point
 from .rules import RULES
 
@@ -44,21 +45,25 @@ def choose_points(
     >>> [point.name for point in imachsr.choose_points(points, 2, near="output", distance=2)]
     ['2', '4']
     """
+    if not isinstance(points, Sequence) or not all(isinstance(point, Point) for point in points):
+        given = type(points).__name__ + (f" of {type(points[0]).__name__}" if isinstance(points, (list, tuple)) else "")
+        raise TypeError(f"got a {given}; points are what find_points returns; pass find_points(network, images)")
     if not points:
         raise ValueError(
             "got no points; they come from find_points on a network with some; its `left_out` says why a tensor is none"
         )
     if near not in NEAR:
         raise ValueError(f"got near={near!r}; a position is one of {NEAR}; choose one of them")
-    if distance is not None and distance < 1:
-        raise ValueError(f"got distance={distance}; points lie a positive number of bases apart; give 1 or more")
+    if distance is not None and not is_whole(distance, least=1):
+        raise ValueError(f"got distance={distance!r}; points lie a positive number of bases apart; give 1 or more")
     candidates = _narrowed(points, rules, names)
     extended = [point for point in candidates if _extended(point)]
     base = [point for point in extended if point.block >= 0] or extended
     if count == "log":
         count = max(1, round(log2(max(len(base), 1))))
-    if not isinstance(count, int) or count < 1:
+    if not is_whole(count, least=1):
         raise ValueError(f'got count={count!r}; it is a number of points or "log"; give 1 or more')
+    count = int(count)
     step = distance or 1
     base = _filled(base, candidates, (count - 1) * step + 1)
     if len(base) < (count - 1) * step + 1:

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from .blocks import block_sequence
+from .given import explain
 from .graph import Graph, extent_of
 from .layout import Layout, layout_of
 from .point import Point, Points
@@ -32,7 +33,8 @@ def find_points(network: nn.Module, *inputs: Any, **kwargs: Any) -> Points:
         of every other tensor why it is no point.
 
     Raises:
-        ValueError: a compiled network, or one with weights yet to be shaped.
+        TypeError: no network, or inputs of another kind, dtype or device than it takes.
+        ValueError: an image without a batch, a compiled network, or one with weights yet to be shaped.
 
     >>> import torch
     >>> network = nn.Sequential(nn.Conv2d(3, 8, 3, 2, 1), nn.ReLU(inplace=True), nn.Conv2d(8, 2, 1))
@@ -40,11 +42,26 @@ def find_points(network: nn.Module, *inputs: Any, **kwargs: Any) -> Points:
     ['0', '1']
     """
     _refuse(network)
-    recording = record(network, inputs, kwargs)
+    try:
+        recording = record(network, inputs, kwargs)
+    except (RuntimeError, TypeError) as error:
+        explain(error, network, inputs)
+        raise
     graph = Graph(recording)
     named = dict(sorted(_names(graph).items(), key=lambda item: recording.values[item[0]].maker))
     layouts = {value: _layout(graph, value) for value in named}
     useful = {value: layout for value, layout in layouts.items() if isinstance(layout, Layout)}
+    if (
+        not useful
+        and layouts
+        and inputs
+        and getattr(inputs[0], "ndim", 0) == 3
+        and "its batch is gone" in layouts.values()
+    ):
+        raise ValueError(
+            f"got an input {tuple(inputs[0].shape)} that leaves no tensor with a batch; images come in batches "
+            "(B, C, H, W); pass images[None]"
+        )
     blocks = [value for value in block_sequence(graph) if value in useful]
     judge = Judge(graph, blocks, {value: names[0][0] for value, names in named.items()})
     points = [_point(graph, value, named[value], layout, judge) for value, layout in useful.items()]
@@ -62,6 +79,10 @@ def _layout(graph: Graph, value: int) -> Layout | str:
 
 
 def _refuse(network: nn.Module) -> None:
+    if not isinstance(network, nn.Module):
+        raise TypeError(
+            f"got a {type(network).__name__} for a network; points are outputs of modules; pass the nn.Module itself"
+        )
     if hasattr(network, "_orig_mod"):
         raise ValueError(
             "got a compiled network; hooks added after compiling capture nothing; find points in the network itself "

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+import pickle
 import tempfile
 import warnings
 from pathlib import Path
@@ -101,13 +102,17 @@ def read(path: Path, identity: dict[str, Any]) -> dict[str, Any]:
         raise RefusedError(f"got {path}, whose first line is no checkpoint's; it must name its kind and checksum")
     if hashlib.sha256(payload).hexdigest().encode() != header[len(KIND) + 1 : -1]:
         raise RefusedError(f"got {path}, {len(content)} bytes that do not fit its checksum; it is cut short or damaged")
-    state = torch.load(io.BytesIO(payload), map_location="cpu", weights_only=True)
-    wrong = [name for name in {**identity, **state["identity"]} if identity.get(name) != state["identity"].get(name)]
+    try:
+        state = torch.load(io.BytesIO(payload), map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise RefusedError(
+            f"got {path}, which holds an object of some program; a state is tensors and numbers"
+        ) from error
+    theirs = state["identity"]
+    wrong = [name for name in identity if theirs.get(name, identity[name]) != identity[name]]  # older files know less
     if wrong:
         name = wrong[0]
-        raise RefusedError(
-            f"got {path} with {name} {state['identity'].get(name)!r}; this run has {name} {identity.get(name)!r}"
-        )
+        raise RefusedError(f"got {path} with {name} {theirs[name]!r}; this run has {name} {identity[name]!r}")
     return state
 
 

@@ -10,7 +10,8 @@ from torch import Tensor, nn
 
 from ..metrics import Confusion, Measure
 from ..objective import Supervised, check_aspect, check_logits, logits_of
-from .loader import moved
+from ..points import answer
+from .loader import moved, pair_of
 from .progress import progress_bar
 
 Images = Tensor | tuple[Tensor, ...]
@@ -46,7 +47,8 @@ def evaluate(
         The confusion. The measures are updated in place.
 
     Raises:
-        ValueError: scales that are none or not positive, or logits of other than K classes.
+        TypeError: a network, a batch or images of another kind, dtype or device.
+        ValueError: scales that are none or not positive, labels that are no class ids, logits of other than K classes.
 
     >>> from imachsr.metrics import Calibration
     >>> network, calibration = nn.Conv2d(3, 2, 1), Calibration(2)
@@ -58,14 +60,16 @@ def evaluate(
     scales = _checked(scales)
     if isinstance(network, Supervised):
         raise TypeError("got a Supervised; it asks for labels, and a network is judged alone; pass its `.network`")
+    if not isinstance(network, nn.Module):
+        raise TypeError(f"got a {type(network).__name__} for a network; it is put to evaluation; pass an nn.Module")
     modes = [(module, module.training) for module in network.modules()]
     device = next((parameter.device for parameter in network.parameters()), torch.device("cpu"))
     network.eval()
     confusion = Confusion(classes, ignore_index=ignore_index)
     try:
         with progress_bar(loader, "evaluating", progress) as bar:
-            for batch, labels in bar:
-                images, targets = moved(batch, device), moved(labels, device)
+            for batch in bar:
+                images, targets = moved(pair_of(batch), device)
                 check_aspect(images[0] if isinstance(images, tuple) else images, targets)
                 size = targets.shape[1:]
                 if measures or flip or scales != (1.0,):
@@ -134,7 +138,7 @@ def probabilities(
 
 def logits_at(network: nn.Module, images: Images, *, size: tuple[int, ...] = ()) -> Tensor:
     """The network's logits in float32, upsampled bilinearly to `size` where they are maps."""
-    logits = logits_of(network(*images) if isinstance(images, tuple) else network(images)).float()
+    logits = logits_of(answer(network, *(images if isinstance(images, tuple) else (images,)))).float()
     if logits.ndim == 4 and size:
         logits = F.interpolate(logits, size=size, mode="bilinear", align_corners=False)
     return logits

@@ -5,6 +5,7 @@ Axes: B images, K classes, (H, W) labels.
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -14,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from ..objective import Supervised
-from .state import State
+from .state import State, plain
 
 Origin = Callable[[int], str]
 Part = tuple[Any, ...]
@@ -59,6 +60,47 @@ def check_terms(terms: dict[str, Tensor], origin: str) -> dict[str, float]:
                 f"{origin}, or lower the learning rate"
             )
     return values
+
+
+def check_optimizer(optimizer: torch.optim.Optimizer, trainee: Supervised) -> None:
+    """Refuse an optimizer that would leave the adapters, or the network, or everything as it is."""
+    if not isinstance(optimizer, torch.optim.Optimizer):
+        raise TypeError(
+            f"got optimizer {optimizer!r}; it is an Optimizer made over what it steps; pass such as "
+            "torch.optim.SGD(trainee.parameters(), lr=0.1), or imachsr.training.adam(trainee)"
+        )
+    held = {id(parameter) for group in optimizer.param_groups for parameter in group["params"]}
+    named = [(name, id(p) in held) for name, p in trainee.named_parameters() if p.requires_grad]
+    if not named:
+        raise ValueError(
+            "got a trainee none of whose parameters requires a gradient; training changes some; call "
+            "requires_grad_(True) on the layers to train"
+        )
+    ours = [name for name, has in named if not has and not name.startswith("network.")]
+    theirs = [has for name, has in named if name.startswith("network.")]
+    if ours or (theirs and not any(theirs)):
+        raise ValueError(
+            f"got an optimizer without {ours[0] if ours else 'any parameter of the network'}; adapters learn "
+            "with the network, in one step; make it over trainee.parameters(), or with imachsr.training.adam"
+        )
+
+
+def check_scores(scores: Any) -> None:
+    """Refuse what an evaluation returned where a checkpoint that held it could not be read again."""
+    odd = [value for value in scores.values() if not _is_plain(value)] if isinstance(scores, dict) else [scores]
+    if odd:
+        raise TypeError(
+            f"got a {type(odd[0]).__name__} from evaluation; what it returns is filed as scores, name -> number; "
+            "return evaluate(...).scores(), or {} for none"
+        )
+
+
+def _is_plain(value: Any) -> bool:
+    try:
+        json.dumps(plain(value))
+    except (TypeError, ValueError):
+        return False
+    return True
 
 
 def gradient_norms(trainee: Supervised) -> dict[str, float]:

@@ -7,13 +7,16 @@ import os
 import random
 import signal
 import traceback
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import torch
-from torch.utils.data import DataLoader, Dataset, Sampler, default_collate
+from torch import Tensor
+from torch.utils.data import ConcatDataset, DataLoader, Dataset, Sampler, Subset, default_collate
 
+from ..points import is_whole
 from .state import random_state, set_random_state
 
 
@@ -28,6 +31,8 @@ class EpochBatches(Sampler[list[tuple[int, int]]]):
     """
 
     def __init__(self, length: int, batch_size: int, *, seed: int = 0, shuffle: bool = True) -> None:
+        if not is_whole(batch_size, least=1):
+            raise ValueError(f"got batch_size={batch_size!r}; a batch is a whole number of samples; pass 1 or more")
         if shuffle and length < batch_size:
             raise ValueError(
                 f"got {length} training samples and batch_size={batch_size}; an epoch needs at least one full batch; "
@@ -77,10 +82,20 @@ def batches(
 ) -> DataLoader:
     """A loader whose order and augmentation depend on (seed, epoch, index) only, whatever the number of workers.
 
-    The dataset is asked for (epoch, index). Even what it draws from the global generators of torch, numpy or Python is
-    fixed by (seed, epoch, index). A sample that fails is an error that names it and its files.
+    The dataset is asked for the index of a sample, or for (epoch, index) where it says so by an attribute `takes_epoch`
+    that is true. Even what it draws from the global generators of torch, numpy or Python is fixed by (seed, epoch,
+    index). A sample that fails is an error that names it and its files.
+
+    >>> images, labels = next(iter(batches([(torch.zeros(3, 4, 4), torch.zeros(4, 4))] * 6, 2)))
+    >>> images.shape
+    torch.Size([2, 3, 4, 4])
     """
-    sampler = EpochBatches(len(dataset), batch_size, seed=seed, shuffle=shuffle)  # type: ignore[arg-type]
+    if not (hasattr(dataset, "__len__") and hasattr(dataset, "__getitem__")) or isinstance(dataset, DataLoader):
+        raise TypeError(
+            f"got a {type(dataset).__name__}; batches are made from numbered samples (image, labels); pass a dataset "
+            "with __len__ and __getitem__"
+        )
+    sampler = EpochBatches(len(dataset), batch_size, seed=seed, shuffle=shuffle)
     own = torch.Generator().manual_seed(seed)  # else the loader draws from the global generator
     return _Loader(
         _Samples(dataset, seed),
@@ -131,7 +146,7 @@ class _Samples(Dataset):
             for epoch, index in indices:
                 _seed(self.seed, epoch, index)
                 try:
-                    samples.append(self.dataset[(epoch, index)])
+                    samples.append(_sample(self.dataset, epoch, index))
                 except Exception as error:
                     what = f"got {type(error).__name__}: {error} from {sample_name(self.dataset, index)}"
                     remedy = f"every sample must load (this was epoch {epoch + 1}); mend the file or remove it"
@@ -143,13 +158,35 @@ class _Samples(Dataset):
     def _collated(self, samples: list[Any], indices: list[tuple[int, int]]) -> Any:
         try:
             return default_collate(samples)
-        except (RuntimeError, TypeError) as error:
-            sizes = [str([tuple(getattr(part, "shape", ())) for part in sample]) for sample in samples]
+        except (RuntimeError, TypeError, KeyError) as error:
+            sizes = [str(_sizes(sample)) for sample in samples]
             usual = Counter(sizes).most_common(1)[0][0]
             odd = next((i for i, size in enumerate(sizes) if size != usual), 0)
-            what = f"got sizes {sizes[odd]} from {sample_name(self.dataset, indices[odd][1])} beside {usual}"
-            rule = f"one batch holds samples of one size ({error})"
-            return _Bad(f"{what}; {rule}; resize or crop the data to one size", traceback.format_exc())
+            beside = f" beside {usual}" if sizes[odd] != usual else ""
+            what = f"got sizes {sizes[odd]} from {sample_name(self.dataset, indices[odd][1])}{beside}"
+            if isinstance(error, RuntimeError):
+                rule, remedy = "one batch holds samples of one size", "resize or crop the data to one size"
+            else:
+                rule, remedy = "samples are tensors, all of one kind", "give each as (image, labels), both tensors"
+            return _Bad(f"{what}; {rule} ({error}); {remedy}", traceback.format_exc())
+
+
+def _sample(dataset: Any, epoch: int, index: int) -> Any:
+    if type(dataset) is Subset:  # one of its own kind may have a __getitem__ of its own
+        return _sample(dataset.dataset, epoch, dataset.indices[index])
+    if type(dataset) is ConcatDataset:
+        part = bisect_right(dataset.cumulative_sizes, index)
+        return _sample(dataset.datasets[part], epoch, index - [0, *dataset.cumulative_sizes][part])
+    return dataset[(epoch, index) if getattr(dataset, "takes_epoch", False) else index]
+
+
+def _sizes(sample: Any) -> Any:
+    """The shapes in a sample, or what there is instead."""
+    if isinstance(sample, dict):
+        return {name: _sizes(part) for name, part in sample.items()}
+    if isinstance(sample, (tuple, list)):
+        return [_sizes(part) for part in sample]
+    return tuple(sample.shape) if hasattr(sample, "shape") else type(sample)
 
 
 def sample_name(dataset: Any, index: int) -> str:
@@ -194,6 +231,31 @@ def _apart(worker: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if hasattr(os, "setpgid"):
         os.setpgid(0, 0)  # a group of its own; SIGTERM must work, or the main process waits for it at its end for ever
+
+
+def pair_of(batch: Any) -> tuple[Any, Tensor]:
+    """Images, several inputs as a tuple, and targets of what a loader gave; anything else is refused by its outline."""
+    if isinstance(batch, (tuple, list)) and len(batch) == 2:
+        images, targets = batch
+        inputs = images if isinstance(images, (tuple, list)) else [images]
+        if inputs and all(isinstance(part, Tensor) for part in (*inputs, targets)):
+            _check_count(inputs[0], targets)
+            return images if isinstance(images, Tensor) else tuple(images), targets
+    kind = f" with keys {[*batch]}" if isinstance(batch, dict) else ""
+    if isinstance(batch, (tuple, list)):
+        kind = f" of {', '.join(type(part).__name__ for part in batch) or 'nothing'}"
+    raise TypeError(
+        f"got a batch {type(batch).__name__}{kind}; a loader gives (images, targets): tensors (B, C, H, W), or a tuple "
+        "of several inputs, and class ids (B, H, W) or (B,); give it a collate_fn that returns such a pair"
+    )
+
+
+def _check_count(images: Tensor, targets: Tensor) -> None:
+    if images.shape[:1] != targets.shape[:1]:
+        raise ValueError(
+            f"got a batch of images {tuple(images.shape)} and labels {tuple(targets.shape)}; each image of a batch has "
+            "its own labels, images (B, C, H, W) and labels (B, H, W) or (B,); give as many of both"
+        )
 
 
 def moved(batch: Any, device: torch.device) -> Any:

@@ -71,13 +71,13 @@ def fit(
         One `Epoch` per pass.
 
     Raises:
-        TypeError: a trainee that is no `Supervised`.
+        TypeError: a trainee that is no `Supervised`; a loader, a batch, images, an optimizer or scores of another kind.
         FloatingPointError: an input, a loss term or a gradient is not finite; named before any weight changes.
         ValueError: options or data that are not what they should be; a sample is named with its files.
         OSError: a checkpoint could not be written; the previous one stays.
         Stopped: asked to by SIGTERM or Ctrl-C, after a checkpoint.
     """
-    optimizer = optimizer or adam(trainee)
+    optimizer = adam(trainee) if optimizer is None else optimizer
     run = Run(
         trainee, loader, optimizer, epochs=epochs, schedule=schedule, warmup=warmup, clip_norm=clip_norm,
         accumulate=accumulate, precision=precision, ema=ema, memory_format=memory_format, compile=compile,

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from ..objective import Supervised
-from .loader import first_batch, moved
+from .loader import first_batch, moved, pair_of
 
 LAYOUTS = {"contiguous": torch.contiguous_format, "channels_last": torch.channels_last}
 
@@ -24,7 +24,7 @@ def layout_by(name: str, trainee: Supervised, loader: DataLoader) -> str:
     if name not in (*LAYOUTS, "auto"):
         raise ValueError(f"got memory_format={name!r}; it is one of {[*LAYOUTS, 'auto']}; choose one")
     if name == "auto":
-        images, targets = first_batch(loader)
+        images, targets = pair_of(first_batch(loader))
         fastest = fastest_memory_format(trainee, images, targets)
         return next(layout for layout, value in LAYOUTS.items() if value == fastest)
     return name

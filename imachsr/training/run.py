@@ -13,12 +13,21 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, IterableDataset
 
 from ..objective import Losses, Shares, Supervised, counts, shares
-from .guard import check_batch, check_gradients, check_terms, gradient_norms, memory_advice
+from ..points import is_whole
+from .guard import (
+    check_batch,
+    check_gradients,
+    check_optimizer,
+    check_scores,
+    check_terms,
+    gradient_norms,
+    memory_advice,
+)
 from .keeper import Keeper
-from .loader import EpochBatches, moved, origin
+from .loader import EpochBatches, moved, origin, pair_of
 from .log import Log
 from .memory_format import LAYOUTS, layout_by
 from .options import Average, learning_rates
@@ -58,8 +67,8 @@ class Run:
         self.trainee, self.loader, self.optimizer = trainee, loader, optimizer
         self.epochs, self.accumulate, self.clip_norm, self.compile = epochs, accumulate, clip_norm, compile
         self.ranks = ranks = Ranks(processes)
-        self._check(checkpoints)
-        self._check_optimizer()
+        self._check(checkpoints, save_every)
+        check_optimizer(optimizer, trainee)
         network = trainee.network  # layers that were put to evaluation before stay there, frozen
         self.frozen = [module for module in network.modules() if not module.training] if network.training else []
         self.steps, self.label = epochs * len(loader), label
@@ -94,31 +103,42 @@ class Run:
                 print(f"{label} going on after {self.state.taken} of {self.steps} steps".strip(), file=sys.stderr)
             self.log.rewind()
 
-    def _check(self, checkpoints: str | Path | None) -> None:
+    def _check(self, checkpoints: str | Path | None, save_every: float) -> None:
         if not isinstance(self.trainee, Supervised):
             raise TypeError(
                 f"got a {type(self.trainee).__name__}; what is trained holds a network, its points and a scheme; pass "
                 "imachsr.Supervised(network, points, scheme, classes=K)"
+            )
+        dataset = getattr(self.loader, "dataset", None)
+        endless = isinstance(dataset, IterableDataset) and not hasattr(dataset, "__len__")
+        if endless or not isinstance(self.loader, DataLoader):
+            raise TypeError(
+                f"got a {type(self.loader).__name__}{' of an IterableDataset without __len__' * endless} for a loader; "
+                "training goes over a known number of batches in each epoch; pass imachsr.training.batches(dataset, "
+                "batch_size), or a DataLoader of numbered samples"
             )
         if not len(self.loader):
             raise ValueError(
                 "got a loader without a single batch; training takes at least one; give it more images, or a smaller "
                 "batch size where incomplete batches are dropped"
             )
-        for name, least in (("epochs", 1), ("accumulate", 1)):
-            if getattr(self, name) < least:
+        for name in ("epochs", "accumulate"):
+            if not is_whole(getattr(self, name), least=1):
                 raise ValueError(
-                    f"got {name}={getattr(self, name)}; training needs at least one pass over the data, and a batch "
-                    f"one part; pass {name} >= {least}"
+                    f"got {name}={getattr(self, name)!r}; training needs at least one pass over the data, and a batch "
+                    f"one part; pass {name} >= 1, a whole number"
                 )
+        if not save_every >= 0:
+            raise ValueError(f"got save_every={save_every}; it is seconds between two checkpoints; pass 0 or more")
         if self.clip_norm is not None and not self.clip_norm > 0:
             raise ValueError(
                 f"got clip_norm={self.clip_norm}; a gradient's longest norm is above 0; pass None for no limit"
             )
         sampler = self.loader.batch_sampler
-        if isinstance(sampler, EpochBatches) and self.accumulate > max(1, sampler.batch_size // self.ranks.count):
+        batch_size = getattr(sampler, "batch_size", None)
+        if batch_size and self.accumulate > max(1, batch_size // self.ranks.count):
             raise ValueError(
-                f"got accumulate={self.accumulate} for batches of {sampler.batch_size} over {self.ranks.count} "
+                f"got accumulate={self.accumulate} for batches of {batch_size} over {self.ranks.count} "
                 "processes; each part needs an image, and with BatchNorm two; lower accumulate or raise the batch size"
             )
         if isinstance(sampler, EpochBatches):
@@ -127,17 +147,6 @@ class Run:
             raise ValueError(
                 f"got a loader whose batch sampler is {type(sampler).__name__}; going on in mid-epoch and sharing "
                 "batches among processes need an order known beforehand; build the loader with imachsr.training.batches"
-            )
-
-    def _check_optimizer(self) -> None:
-        held = {id(parameter) for group in self.optimizer.param_groups for parameter in group["params"]}
-        named = [(name, id(p) in held) for name, p in self.trainee.named_parameters() if p.requires_grad]
-        ours = [name for name, has in named if not has and not name.startswith("network.")]
-        theirs = [has for name, has in named if name.startswith("network.")]
-        if ours or (theirs and not any(theirs)):
-            raise ValueError(
-                f"got an optimizer without {ours[0] if ours else 'any parameter of the network'}; adapters learn "
-                "with the network, in one step; make it over trainee.parameters(), or with imachsr.training.adam"
             )
 
     @property
@@ -171,9 +180,9 @@ class Run:
         self.clock = time.perf_counter()
         title = f"{self.label} epoch {state.epoch + 1}/{self.epochs}"
         with progress_bar(self.loader, title, self.progress, done=state.step) as self.bar:
-            for images, targets in self.bar:
+            for batch in self.bar:
                 self.keeper.pause(state, self.log)
-                images = tuple(images) if isinstance(images, list) else images  # several inputs
+                images, targets = pair_of(batch)
                 check_batch(images, targets, self.trainee, self._sample)
                 self.trainee.progress = state.taken / self.steps
                 if self.compile and not self.trainee.weights.measuring and not self.trainee._compiled_call_impl:
@@ -258,6 +267,7 @@ class Run:
                 scores = self.ranks.told(
                     evaluation(self.trainee.network, state.epoch + 1) if self.ranks.first else None
                 )
+        check_scores(scores)
         state.history.append(state.tally.epoch(state.epoch + 1, scores))
         state.epoch, state.step, state.tally = state.epoch + 1, 0, Tally()
         self.log.epoch()

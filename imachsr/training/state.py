@@ -5,10 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import random
+import re
 from dataclasses import asdict, dataclass, field
+from functools import partial
+from inspect import unwrap
 from typing import Any
 
 import torch
+from torch import nn
 
 from ..objective import Supervised
 from .options import Average
@@ -115,10 +119,30 @@ def identity(trainee: Supervised, optimizer: torch.optim.Optimizer, **settings: 
         "network": f"{type(trainee.network).__name__} {_digest(shapes)}",
         "points": [point.name for point in trainee.points],
         "classes": trainee.classes,
+        "ignore_index": trainee.ignore_index,
         "scheme": f"{scheme.name} {scheme.weighting} {scheme.schedule} {scheme.weights(len(trainee.points))}",
+        **{name: described(getattr(scheme, name)) for name in ("output", "supervision", "regularizer")},
+        "clusters": [[*map(int, ids)] for ids in (() if scheme.clusters is None else scheme.clusters)],
         "optimizer": f"{type(optimizer).__name__} {_digest(groups)}",
         **settings,
     }
+
+
+def described(loss: Any) -> str:
+    """A loss by its name and what is bound in it, in words that another process finds again.
+
+    >>> described(partial(torch.nn.functional.cross_entropy, ignore_index=255))
+    'torch.nn.functional.cross_entropy(ignore_index=255)'
+    """
+    loss = unwrap(loss) if callable(loss) else loss
+    if isinstance(loss, partial):
+        bound = [*map(described, loss.args), *(f"{name}={described(value)}" for name, value in loss.keywords.items())]
+        return f"{described(loss.func)}({', '.join(bound)})"
+    if isinstance(loss, nn.Module):
+        own = {name: described(value) for name, value in vars(loss).items() if name[0] != "_" and name != "training"}
+        return f"{type(loss).__qualname__} {_digest([own, plain(dict(loss.named_buffers()))])}"
+    name = getattr(loss, "__qualname__", None)
+    return f"{loss.__module__}.{name}" if name else re.sub(r" at 0x[0-9a-f]+", "", repr(plain(loss)))
 
 
 def _digest(value: Any) -> str:

@@ -145,3 +145,12 @@ def test_clusters_must_fit():
         supervised(imachsr.scheme("hs3"))
     with pytest.raises(ValueError, match=r"got clusters of \[3, 3\] classes for 2 points and 4 classes"):
         supervised(imachsr.scheme("hs3", clusters=[[0, 0, 1], [0, 1, 2]]))
+    for ids in ([0, 0, 1, 7], [0, 1, 1, 255], [-1, 0, 1, 2], [0, 0.5, 1, 2]):
+        with pytest.raises(
+            ValueError, match=r"got clusters \[.*\]; they are numbered 0, 1, ... without a gap.*; number"
+        ):
+            supervised(imachsr.scheme("hs3", clusters=[[0, 0, 1, 1], ids]))
+    with pytest.raises(
+        TypeError, match=r"got clusters \[0, 0, 1, 1\]; each point has its own, .*; pass a list of 2 such"
+    ):
+        supervised(imachsr.scheme("hs3", clusters=[0, 0, 1, 1]))

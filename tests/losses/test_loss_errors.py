@@ -22,6 +22,14 @@ MAPS, LABELS = torch.randn(2, 3, 4, 4), torch.randint(0, 3, (2, 8, 8))
         (MAPS, LABELS[:1], ValueError, r"logits \(2, 3, 4, 4\).*targets \(1, 8, 8\).*of one B; squeeze or index"),
         (MAPS, LABELS[:, None], ValueError, r"targets \(2, 1, 8, 8\).*squeeze"),
         (MAPS[:, :, 0, 0], LABELS, ValueError, r"\(B, K\) with \(B,\)"),
+        (MAPS, torch.zeros(2, 3, 4, 4), ValueError, r"targets are class ids, not one-hot; call targets.argmax\(1\)"),
+        (
+            MAPS,
+            LABELS.numpy(),
+            TypeError,
+            r"targets of type ndarray; both are tensors; wrap arrays with torch.as_tensor",
+        ),
+        (MAPS, None, TypeError, r"targets of type NoneType; both are tensors"),
         (MAPS[:0], LABELS[:0], ValueError, r"no axis may be empty; drop"),
     ],
 )

@@ -241,3 +241,17 @@ def everything(network: nn.Module) -> tuple[object, ...]:
     hooks = [(list(m._forward_hooks), list(m._forward_pre_hooks), list(m._backward_hooks)) for m in network.modules()]
     size = sum(parameter.numel() for parameter in network.parameters())
     return output.numpy().tobytes(), tuple(network.state_dict()), size, counter.get_total_flops(), hooks, graph
+
+
+def test_points_of_a_network_of_another_width_are_refused() -> None:
+    def network(width: int) -> nn.Module:
+        return nn.Sequential(nn.Conv2d(3, width, 1), nn.ReLU(), nn.Conv2d(width, 2, 1))
+
+    images = torch.zeros(2, 3, 4, 4)
+    wider = network(16)
+    capture = Capture(wider, find_points(network(8), images)[:1])
+    wider(images)
+    with pytest.raises(
+        ValueError, match=r"got 16 channels at point '0', found with 8; .*; call find_points on this one"
+    ):
+        capture.read()

@@ -1,5 +1,6 @@
 """Choosing: base, distance, position, number, and what is said when it cannot be done."""
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -147,6 +148,7 @@ def test_too_few_repeats_the_rules_and_names_asked_for(points: Points) -> None:
     ("settings", "words"),
     [
         ({"near": "middle"}, r"got near='middle'; a position is one of .*; choose one of them"),
+        ({"distance": 1.5}, r"got distance=1.5; points lie a positive number of bases apart; give 1 or more"),
         ({"distance": 0}, r"got distance=0; points lie a positive number of bases apart; give 1 or more"),
         ({"rules": "attentive"}, r"got rule 'attentive'; the rules are \('downsampling', .*; use these words"),
         ({"names": ["5.conv"]}, r"got point '5.conv'; this network has none of that name; did you mean \['5.conv2'"),
@@ -162,7 +164,19 @@ def test_no_points_are_no_choice() -> None:
         choose_points([], 1)
 
 
-@pytest.mark.parametrize("count", [0, -1, "many", 1.5])
+@pytest.mark.parametrize(
+    ("given", "kind"), [(["0", "1"], "list of str"), (torch.nn.ReLU(), "ReLU"), (None, "NoneType")]
+)
+def test_what_are_no_points_is_refused(given: object, kind: str) -> None:
+    with pytest.raises(TypeError, match=rf"got a {kind}; points are what find_points returns; pass find_points\("):
+        choose_points(given, 1)
+
+
+def test_numpys_whole_numbers_count(points: Points) -> None:
+    assert choose_points(points, np.int64(2), distance=np.int32(3)) == choose_points(points, 2, distance=3)
+
+
+@pytest.mark.parametrize("count", [0, -1, "many", 1.5, True])
 def test_a_count_is_a_number_or_log(points: Points, count: object) -> None:
     with pytest.raises(ValueError, match='it is a number of points or "log"; give 1 or more'):
         choose_points(points, count)

@@ -12,6 +12,7 @@ from torch import nn
 
 from imachsr.models import create
 from imachsr.points import Points, find_points
+from imachsr.points.given import explain
 
 IMAGES = torch.randn(2, 3, 16, 16, generator=torch.Generator().manual_seed(0))
 
@@ -358,6 +359,46 @@ def test_the_table_prints_aligned_and_goes_to_pandas() -> None:
     assert "1/2" in lines[1]
     assert isinstance(points[:2], Points)
     assert repr(points).startswith(f"Points({len(points)} points, 2 of them block outputs, recorded with fake tensors")
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "words"),
+    [
+        (
+            lambda x: (x * 255).byte(),
+            TypeError,
+            r"torch.uint8 on cpu .* torch.float32 on cpu; .*; call images.*div\(255\)",
+        ),
+        (
+            lambda x: x.double(),
+            TypeError,
+            r"torch.float64 on cpu and a network of torch.float32 .*; call images.to\('cpu', ",
+        ),
+        (lambda x: x.numpy(), TypeError, r"got images of type ndarray; a network takes tensors; .* torch.as_tensor"),
+        (lambda x: x[0], ValueError, r"got an input \(3, 16, 16\) that leaves .* batch; .*; pass images\[None\]"),
+    ],
+    ids=["bytes", "double", "numpy", "no batch"],
+)
+def test_inputs_that_no_point_can_be_found_with_are_told(change, error, words) -> None:
+    with pytest.raises(error, match=words):
+        find_points(nn.Sequential(nn.Conv2d(3, 4, 1), nn.ReLU(), nn.Conv2d(4, 2, 1)), change(IMAGES))
+
+
+def test_ids_of_words_are_inputs() -> None:
+    network = nn.Sequential(nn.Embedding(5, 4), nn.Linear(4, 4), nn.ReLU(), nn.Linear(4, 2))
+    ids = torch.zeros(2, 7, dtype=torch.int64)
+    assert isinstance(find_points(network, ids), Points)
+    with pytest.raises(RuntimeError, match="shapes cannot be multiplied"):
+        find_points(network.insert(1, nn.Linear(3, 4)), ids)
+    with pytest.raises(
+        TypeError, match=r"torch.int64 on meta and a network of torch.float32 on cpu; .* images.to\('cpu'\)$"
+    ):
+        explain(RuntimeError("tensors on more than one device"), network, [ids.to("meta")])
+
+
+def test_what_is_no_network_has_no_points() -> None:
+    with pytest.raises(TypeError, match=r"got a function for a network; points are .*; pass the nn.Module itself"):
+        find_points(lambda images: images, IMAGES)
 
 
 def test_weights_without_a_shape_are_refused() -> None:

@@ -1,5 +1,6 @@
 """Evaluation: several scales, mirrored views, several inputs, measures in the same pass, refusals."""
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -164,6 +165,21 @@ def test_bad_wishes_say_what_to_do(network, batch, options, words):
     with pytest.raises(ValueError, match=words):
         evaluate(network.train(), [batch], progress=False, **{"classes": 4, **options})
     assert network.training, "the mode is given back"
+
+
+@pytest.mark.parametrize("options", [{"classes": 4.0}, {"classes": 4, "ignore_index": None}])
+def test_classes_and_labels_are_whole_numbers(network, batch, options):
+    with pytest.raises(
+        TypeError, match=r"got classes=4.* and ignore_index=.*; both are whole numbers; pass the number"
+    ):
+        evaluate(network, [batch], progress=False, **options)
+    whole = evaluate(network, [batch], classes=np.int64(4), ignore_index=np.int64(255), progress=False)
+    assert (whole.matrix == evaluate(network, [batch], classes=4, progress=False).matrix).all()
+
+
+def test_what_is_judged_is_a_network(batch):
+    with pytest.raises(TypeError, match=r"got a function for a network; .*; pass an nn.Module"):
+        evaluate(lambda images: images, [batch], classes=4, progress=False)
 
 
 @pytest.mark.parametrize("options", [{"flip": True}, {"scales": (0.5,)}])

@@ -10,13 +10,6 @@ from imachsr.training import EpochBatches, adam, batches, evaluate, fastest_memo
 from imachsr.training.ranks import Ranks
 
 
-class Indexed(TensorDataset):
-    """Accepts (epoch, index), as the loop's batches ask."""
-
-    def __getitem__(self, index):
-        return super().__getitem__(index[1] if isinstance(index, tuple) else index)
-
-
 def small_network():
     torch.manual_seed(0)
     return nn.Sequential(nn.Conv2d(3, 8, 3, 2, 1), nn.ReLU(), nn.Conv2d(8, 8, 3, 1, 1), nn.ReLU(), nn.Conv2d(8, 2, 1))
@@ -27,7 +20,7 @@ def bright_or_dark(count=16):
     images = torch.rand(count, 3, 8, 8, generator=torch.Generator().manual_seed(1)).round()
     images = images[:, :1].expand(-1, 3, -1, -1).contiguous()
     blocks = nn.functional.interpolate(images[:, :, ::2, ::2], scale_factor=2)
-    return Indexed(blocks, blocks[:, 0].long())
+    return TensorDataset(blocks, blocks[:, 0].long())
 
 
 def supervised(scheme="imachsr"):
@@ -71,6 +64,98 @@ def test_batches_are_a_new_order_each_epoch_fixed_by_the_seed():
     assert [i for b in first for _, i in b] != [i for b in second for _, i in b]
     assert len(first) == 2, "the short last batch of a shuffled epoch is left out"
     assert len(list(EpochBatches(10, 4, shuffle=False))[-1]) == 2, "evaluation keeps it"
+
+
+class Asked(torch.utils.data.Dataset):
+    def __len__(self):
+        return 6
+
+    def __getitem__(self, index):
+        return torch.tensor(index)
+
+
+class Doubled(torch.utils.data.Subset):
+    def __getitem__(self, index):
+        return 2 * super().__getitem__(index)
+
+    def __getitems__(self, indices):
+        return [self[index] for index in indices]
+
+
+def test_a_dataset_is_asked_for_the_index_and_for_the_epoch_where_it_says_so():
+    plain, aware = Asked(), Asked()
+    aware.takes_epoch = True
+    for dataset, wanted in (
+        (plain, [[0, 1], [2, 3], [4, 5]]),
+        ([torch.tensor(i) for i in range(6)], [[0, 1], [2, 3], [4, 5]]),
+        (aware, [[[7, 0], [7, 1]], [[7, 2], [7, 3]], [[7, 4], [7, 5]]]),
+        (torch.utils.data.Subset(aware, [4, 2]), [[[7, 4], [7, 2]]]),
+        (Doubled(plain, [4, 2]), [[8, 4]]),
+        (torch.utils.data.Subset(aware, [4]) + torch.utils.data.Subset(aware, [2, 3]), [[[7, 4], [7, 2]], [[7, 3]]]),
+    ):
+        loader = batches(dataset, 2, shuffle=False)
+        loader.batch_sampler.set_epoch(7)
+        assert [batch.tolist() for batch in loader] == wanted
+
+
+def test_the_courses_data_is_augmented_anew_each_epoch():
+    data = imachsr.datasets.create("streets", size=(32, 32), length=2, augment=True)
+    loader = batches(data, 2, shuffle=False)
+    first, _ = next(iter(loader))
+    loader.batch_sampler.set_epoch(1)
+    second, _ = next(iter(loader))
+    assert not torch.equal(first, second)
+
+
+class Samples(torch.utils.data.Dataset):
+    """Four samples; the third is odd."""
+
+    def __init__(self, usual, odd=None):
+        self.samples = [usual, usual, usual if odd is None else odd[0], usual]
+
+    def __len__(self):
+        return 4
+
+    def __getitem__(self, index):
+        return self.samples[index]
+
+
+IMAGE, MASK = torch.zeros(3, 4, 4), torch.zeros(4, 4)
+
+
+@pytest.mark.parametrize(
+    ("samples", "words"),
+    [
+        (Samples((IMAGE, MASK), [(IMAGE[:, :2], MASK)]), r"sizes \[\(3, 2, 4\), .* sample 2 beside .*; resize or crop"),
+        (Samples((object(), object())), r"sizes \[<class 'object'>.* sample 0; samples are tensors.*; give each as"),
+        (
+            Samples((IMAGE, MASK), [None]),
+            r"sizes <class 'NoneType'> from sample 2 beside .*; give each as \(image, lab",
+        ),
+        (
+            Samples({"image": IMAGE}, [{"mask": MASK}]),
+            r"sizes {'mask': \(4, 4\)} from sample 2 beside .*; give each as",
+        ),
+    ],
+    ids=["size", "kind", "none", "keys"],
+)
+def test_samples_that_make_no_batch_are_named(samples, words):
+    with pytest.raises(ValueError, match=words):
+        next(iter(batches(samples, 4, shuffle=False)))
+
+
+@pytest.mark.parametrize("size", [0, -1, 2.0, None])
+def test_a_batch_is_a_whole_number_of_samples(size):
+    with pytest.raises(ValueError, match=rf"got batch_size={size}; .* whole number of samples; pass 1 or more"):
+        batches(bright_or_dark(), size)
+
+
+def test_batches_are_made_from_numbered_samples():
+    for dataset in (iter([(IMAGE, MASK)]), torch.utils.data.DataLoader(Samples((IMAGE, MASK)))):
+        with pytest.raises(
+            TypeError, match=r"got a .*; batches are made from numbered samples .*; pass a dataset with"
+        ):
+            batches(dataset, 1)
 
 
 def test_batches_do_not_touch_the_global_generator():
@@ -179,7 +264,7 @@ def test_batches_of_several_inputs_train_in_the_faster_layout():
             return 4
 
         def __getitem__(self, index):
-            draw = torch.Generator().manual_seed(index[1])
+            draw = torch.Generator().manual_seed(index)
             inputs = torch.rand(3, 8, 8, generator=draw), torch.rand(1, 8, 8, generator=draw)
             return inputs, torch.randint(0, 2, (8, 8), generator=draw)
 
@@ -201,6 +286,74 @@ def test_what_cannot_be_trained_is_refused():
             fit(trainee, loader, epochs=1, optimizer=torch.optim.SGD([*parameters], 0.1), progress=False)
     with pytest.raises(TypeError, match=r"got a Supervised; .* pass its `.network`"):
         evaluate(trainee, loader, classes=2, progress=False)
+
+
+PAIR = torch.zeros(2, 3, 8, 8), torch.zeros(2, 8, 8, dtype=torch.int64)
+
+
+@pytest.mark.parametrize(
+    ("batch", "got"),
+    [
+        ({"image": PAIR[0], "mask": PAIR[1]}, r"dict with keys \['image', 'mask'\]"),
+        (PAIR[0], "Tensor"),
+        ([PAIR[0]], "list of Tensor"),
+        ((*PAIR, ["a", "b"]), "tuple of Tensor, Tensor, list"),
+        (tuple(each.numpy() for each in PAIR), "tuple of ndarray, ndarray"),
+        ((PAIR[0], None), "tuple of Tensor, NoneType"),
+    ],
+    ids=["dict", "images", "images alone", "triple", "numpy", "no labels"],
+)
+def test_a_batch_is_images_and_labels(batch, got):
+    loader = torch.utils.data.DataLoader([0, 1], 2, collate_fn=lambda _: batch)
+    words = rf"got a batch {got}; a loader gives \(images, targets\): .*; give it a collate_fn that returns such a pair"
+    for layout in (None, "auto"):
+        with pytest.raises(TypeError, match=words):
+            fit(supervised(), loader, epochs=1, memory_format=layout, progress=False)
+    with pytest.raises(TypeError, match=words):
+        evaluate(small_network(), loader, classes=2, progress=False)
+
+
+def test_each_image_has_labels():
+    loader = torch.utils.data.DataLoader([0, 1], 2, collate_fn=lambda _: (PAIR[0], PAIR[1][:1]))
+    words = r"got a batch of images \(2, 3, 8, 8\) and labels \(1, 8, 8\); each image .*; give as many of both"
+    for accumulate in (1, 2):
+        with pytest.raises(ValueError, match=words):
+            fit(supervised(), loader, epochs=1, accumulate=accumulate, progress=False)
+    with pytest.raises(ValueError, match=words):
+        evaluate(small_network(), loader, classes=2, progress=False)
+
+
+class Endless(torch.utils.data.IterableDataset):
+    def __iter__(self):
+        yield PAIR
+
+
+@pytest.mark.parametrize(
+    ("loader", "got"),
+    [
+        ([PAIR], "list"),
+        (iter([PAIR]), "list_iterator"),
+        (None, "NoneType"),
+        (bright_or_dark(), "TensorDataset"),
+        (torch.utils.data.DataLoader(Endless()), "DataLoader of an IterableDataset without __len__"),
+    ],
+)
+def test_a_loader_has_a_known_number_of_batches(loader, got):
+    words = rf"got a {got} for a loader; training goes over a known number.*; pass imachsr.training.batches\(dataset"
+    with pytest.raises(TypeError, match=words):
+        fit(supervised(), loader, epochs=1, progress=False)
+
+
+def test_an_optimizer_is_one_and_has_something_to_step():
+    loader = batches(bright_or_dark(4), 2)
+    for optimizer in (torch.optim.Adam, "adam", []):
+        with pytest.raises(TypeError, match=r"got optimizer .*; it is an Optimizer made over .*; pass such as"):
+            fit(supervised(), loader, epochs=1, optimizer=optimizer, progress=False)
+    frozen = imachsr.Supervised(small_network().requires_grad_(False), (), imachsr.scheme("conventional"), classes=2)
+    with pytest.raises(
+        ValueError, match=r"none of whose parameters requires a gradient; .* call requires_grad_\(True\)"
+    ):
+        fit(frozen, loader, epochs=1, progress=False)
 
 
 def test_frozen_layers_stay_frozen():

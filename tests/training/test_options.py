@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -12,12 +13,14 @@ import torch
 from torch import nn
 
 import imachsr
-from imachsr.objective import Supervised
+from imachsr.metrics import Confusion
+from imachsr.objective import SCHEMES, Supervised
 from imachsr.training import LEARNING_RATES, Stopped, adam, batches, fit, layout_of
+from imachsr.training.checkpoint import Checkpoints
 from imachsr.training.loader import sample_name
 from imachsr.training.options import Average, learning_rates
 from imachsr.training.ranks import Ranks, synchronized
-from imachsr.training.state import random_state, set_random_state
+from imachsr.training.state import described, identity, random_state, set_random_state
 
 LOSSES = Path(__file__).with_name("losses.json")
 IMAGES = torch.randn(16, 3, 8, 8, generator=torch.Generator().manual_seed(0))
@@ -28,19 +31,19 @@ class Pairs(torch.utils.data.Dataset):
         return len(IMAGES)
 
     def __getitem__(self, index):
-        image = IMAGES[index[1]]
+        image = IMAGES[index]
         return image, image.argmax(0)
 
 
-def supervised(scheme="imachsr", dtype=torch.float32):
+def supervised(scheme="imachsr", dtype=torch.float32, ignore_index=255, **changes):
     torch.manual_seed(0)
     network = nn.Sequential(
         nn.Conv2d(3, 8, 3, 2, 1), nn.GELU(), nn.Conv2d(8, 8, 3, 1, 1), nn.Tanh(), nn.Conv2d(8, 3, 1)
     )
     network = network.to(dtype)
     points = imachsr.choose_points(imachsr.find_points(network, torch.zeros(2, 3, 8, 8, dtype=dtype)), 2)
-    trainee = Supervised(network, points, imachsr.scheme(scheme), classes=3)
-    return trainee.to(dtype)
+    scheme = imachsr.scheme(scheme, **changes)
+    return Supervised(network, points, scheme, classes=3, ignore_index=ignore_index).to(dtype)
 
 
 def trained(trainee=None, **options):
@@ -211,7 +214,7 @@ def test_losses_are_those_stored(scheme):
 class Pairs64(Pairs):
     def __getitem__(self, index):
         grid = torch.arange(192, dtype=torch.float64).view(3, 8, 8)
-        image = torch.sin(grid * (1 + index[1] / 7))
+        image = torch.sin(grid * (1 + index / 7))
         return image, image.argmax(0)
 
 
@@ -238,7 +241,7 @@ def test_what_samples_draw_is_fixed_by_their_name(workers):
             return 6
 
         def __getitem__(self, index):
-            return torch.tensor([index[1], np.random.rand(), float(torch.rand(()))])  # noqa: NPY002
+            return torch.tensor([index, np.random.rand(), float(torch.rand(()))])  # noqa: NPY002
 
     torch.manual_seed(0)
     before = torch.get_rng_state()
@@ -290,6 +293,9 @@ def test_a_sample_is_named_with_its_files():
     [
         ({"precision": "fp8"}, "choose one"),
         ({"accumulate": 0}, "pass accumulate >= 1"),
+        ({"epochs": 1.5}, "got epochs=1.5; .* pass epochs >= 1, a whole number"),
+        ({"epochs": "3"}, "got epochs='3'; .* pass epochs >= 1, a whole number"),
+        ({"save_every": -1}, "got save_every=-1; it is seconds between two checkpoints; pass 0 or more"),
         ({"ema": 1.0}, "above 0 and below 1"),
         ({"clip_norm": 0.0}, "pass None for no limit"),
         ({"warmup": 8}, "pass 0 to 7"),
@@ -309,6 +315,77 @@ def test_a_foreign_loader_cannot_be_resumed(tmp_path):
     fit(supervised(), loader, epochs=1, progress=False)
     with pytest.raises(ValueError, match=r"build the loader with imachsr\.training\.batches"):
         fit(supervised(), loader, epochs=1, progress=False, checkpoints=tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("changes", "name"),
+    [
+        ({"supervision": imachsr.losses.cross_entropy}, "supervision"),
+        ({"supervision": partial(imachsr.losses.mutual_information, estimator="variational")}, "supervision"),
+        ({"regularizer": None}, "regularizer"),
+        ({"output": imachsr.at_label_size(nn.CrossEntropyLoss(ignore_index=255))}, "output"),
+        ({"output": imachsr.at_label_size(nn.functional.cross_entropy)}, "output"),
+        ({"ignore_index": 254}, "ignore_index"),
+    ],
+)
+def test_another_loss_is_another_run(changes, name, tmp_path):
+    trained(checkpoints=tmp_path, save_every=0)
+    with pytest.raises(
+        ValueError, match=rf"got .*ckpt with {name} .*; this run has {name} .*; .* or delete the folder"
+    ):
+        trained(supervised(**changes), checkpoints=tmp_path)
+
+
+def test_other_clusters_are_another_run(tmp_path):
+    trained(supervised("hs3", clusters=[[0, 1, 1]] * 2), checkpoints=tmp_path, save_every=0)
+    with pytest.raises(ValueError, match=r"with clusters \[\[0, 1, 1\], .*; this run has clusters \[\[0, 0, 1\]"):
+        trained(supervised("hs3", clusters=[[0, 0, 1]] * 2), checkpoints=tmp_path)
+
+
+def test_a_loss_has_the_same_words_in_every_process():
+    def smoothed(how):
+        return imachsr.at_label_size(nn.CrossEntropyLoss(label_smoothing=how, ignore_index=255))
+
+    assert described(smoothed(0.1)) == described(smoothed(0.1)) != described(smoothed(0.2))
+    assert described(SCHEMES["imachsr"].supervision) == (
+        "imachsr.losses.mutual_information.mutual_information(estimator='plug_in')"
+    )
+    assert " at 0x" not in described(partial(max, key=[object(), abs]))
+
+
+def test_a_checkpoint_that_knows_less_of_its_run_goes_on(tmp_path, monkeypatch):
+    """As versions wrote it that did not name the losses."""
+    later = {"ignore_index", "clusters", "output", "supervision", "regularizer"}
+    with monkeypatch.context() as before:
+        before.setattr(
+            "imachsr.training.run.identity",
+            lambda *args, **more: {k: v for k, v in identity(*args, **more).items() if k not in later},
+        )
+        first, _ = trained(checkpoints=tmp_path, save_every=0)
+    again, _ = trained(checkpoints=tmp_path)
+    assert [epoch.as_dict() for epoch in again] == [epoch.as_dict() for epoch in first]
+
+
+@pytest.mark.parametrize(
+    ("returned", "kind"),
+    [(Confusion(3), "Confusion"), ({"mIoU": Confusion(3)}, "Confusion"), (0.5, "float"), (None, "NoneType")],
+)
+def test_what_evaluation_returns_is_filed_as_scores(returned, kind, tmp_path):
+    with pytest.raises(TypeError, match=rf"got a {kind} from evaluation; .* name -> number; return .*scores\(\)"):
+        trained(evaluation=lambda network, number: returned, checkpoints=tmp_path, save_every=0)
+    again, _ = trained(evaluation=lambda network, number: {"mIoU": torch.tensor(0.5)}, checkpoints=tmp_path)
+    assert [epoch.losses for epoch in again] == [epoch.losses for epoch in trained()[0]], "no step was lost"
+
+
+def test_a_checkpoint_of_strange_objects_is_passed_over(tmp_path):
+    trained(checkpoints=tmp_path, save_every=0)
+    older, newest = Checkpoints(tmp_path, {}).paths()
+    Checkpoints(tmp_path, {}).save({"history": [Confusion(3)]}, 9)
+    older.write_bytes(newest.read_bytes())
+    with pytest.warns(
+        UserWarning, match=r"got .*step-000000009.ckpt, which holds an object of .*; going on from step-"
+    ):
+        trained(checkpoints=tmp_path)
 
 
 def test_one_process_is_the_plain_case():
@@ -343,3 +420,6 @@ def test_more_parts_than_images_are_refused():
         ValueError, match=r"got accumulate=9 for batches of 4 over 1 processes; each part needs an image"
     ):
         trained(accumulate=9)
+    own = torch.utils.data.DataLoader(Pairs(), 2)
+    with pytest.raises(ValueError, match=r"got accumulate=3 for batches of 2 over 1 processes"):
+        fit(supervised(), own, epochs=1, accumulate=3, progress=False)
