@@ -108,11 +108,9 @@ def read(path: Path, identity: dict[str, Any]) -> dict[str, Any]:
         raise RefusedError(
             f"got {path}, which holds an object of some program; a state is tensors and numbers"
         ) from error
-    theirs = state["identity"]
-    wrong = [name for name in identity if theirs.get(name, identity[name]) != identity[name]]  # older files know less
-    if wrong:
-        name = wrong[0]
-        raise RefusedError(f"got {path} with {name} {theirs[name]!r}; this run has {name} {identity[name]!r}")
+    for name, theirs in state["identity"].items():  # older files know less
+        if theirs != identity.get(name):
+            raise RefusedError(f"got {path} with {name} {theirs!r}; this run has {name} {identity.get(name)!r}")
     return state
 
 
