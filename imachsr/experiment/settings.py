@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import asdict, dataclass, fields
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -140,15 +139,6 @@ class Settings:
     seed: int = 0
     tier: str = "custom"  # a tier's name only where its defaults were taken
     workers: int = 0
-
-    def __new__(cls, *_: Any, **given: Any) -> Settings:
-        known = [entry.name for entry in fields(cls)]
-        for name in given:
-            if name not in known:
-                close = get_close_matches(name, known, 1)
-                meant = f"did you mean {close[0]}?" if close else f"they are {', '.join(known)}; use one of them"
-                raise TypeError(f"got setting {name!r}; there is none of that name; {meant}")
-        return super().__new__(cls)
 
     def __post_init__(self) -> None:
         self._check_types()

@@ -60,6 +60,7 @@ def run(
         progress: bars; by default where output is a terminal.
 
     Raises:
+        TypeError: settings that are no `Settings`.
         ValueError: bad data or settings, before the first step; or a filed answer that is damaged.
         OSError: the ledger cannot be written, before the first step; or its disk is full.
         Stopped: asked to stop; run the same again to go on.

@@ -93,6 +93,8 @@ def told(result: Result, name: str) -> str | int:
     value = result.setting(name)
     if name == "size":
         return "x".join(map(str, value or ("native",)))
+    if name == "names" and value and not result.idle(name):
+        return ",".join(value)
     return "" if result.idle(name) or value is None else value if isinstance(value, int) else f"{value}"
 
 

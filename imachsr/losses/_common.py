@@ -20,7 +20,7 @@ def check_pair(logits: Tensor, targets: Tensor, ignore_index: int, reduction: st
     """Refuse logits and targets that do not belong together.
 
     Raises:
-        TypeError: logits are not floating point, or targets are not int64.
+        TypeError: not tensors, logits that are not floating point, or targets that are not int64.
         ValueError: shapes that do not match, or an unknown reduction.
     """
     if not isinstance(logits, Tensor) or not isinstance(targets, Tensor):
@@ -29,8 +29,7 @@ def check_pair(logits: Tensor, targets: Tensor, ignore_index: int, reduction: st
     got = f"got logits {tuple(logits.shape)} {logits.dtype} and targets {tuple(targets.shape)} {targets.dtype}"
     if not logits.is_floating_point():
         raise TypeError(f"{got}; logits are scores in floating point; pass them before any argmax, or call .float()")
-    if logits.shape == targets.shape and targets.ndim > 1:
-        raise ValueError(f"{got}; targets are class ids, not one-hot; call targets.argmax(1)")
+    check_ids(targets)
     if targets.dtype != torch.int64:
         raise TypeError(f"{got}; targets are class ids of dtype int64; call targets.long()")
     dense = logits.ndim == 4 and targets.ndim == 3
@@ -42,6 +41,23 @@ def check_pair(logits: Tensor, targets: Tensor, ignore_index: int, reduction: st
     if 0 in logits.shape or 0 in targets.shape[1:]:
         raise ValueError(f"{got}; no axis may be empty; drop the empty batch")
     check_reduction(reduction)
+
+
+def check_ids(targets: Tensor) -> None:
+    """Refuse labels that are no class ids (B, H, W) or (B,).
+
+    Raises:
+        ValueError: any other shape.
+    """
+    if targets.ndim in (1, 3):
+        return
+    remedy = "pass one id per pixel, in a batch; of one-hot labels, call .argmax(1)"
+    for axis in (1, -1):
+        if targets.ndim in (2, 4) and targets.shape[axis] == 1:
+            remedy = f"call .squeeze({axis})"
+    raise ValueError(
+        f"got labels {tuple(targets.shape)}; they are class ids, a tensor (B, H, W), or (B,) for whole images; {remedy}"
+    )
 
 
 def check_reduction(reduction: str) -> None:

@@ -17,7 +17,7 @@ def check_asked(network: nn.Module, points: Sequence[Point], scheme: Scheme, cla
     """Refuse a network, a scheme, points or labels that nothing can be trained with.
 
     Raises:
-        TypeError: a network, a scheme or points of another kind than `nn.Module`, `Scheme` and a sequence of `Point`.
+        TypeError: a network, a scheme, points or an ignored label of another kind than they are.
         ValueError: a scheme that needs points got none, a point twice, fewer than two classes, or a class to ignore.
     """
     if not isinstance(network, nn.Module):
@@ -53,11 +53,11 @@ def check_asked(network: nn.Module, points: Sequence[Point], scheme: Scheme, cla
 
 
 def check_logits(logits: Tensor, classes: int) -> None:
-    """Refuse logits of another kind than (B, K, h, w) or (B, K), or of another number of classes than the labels'."""
-    if logits.ndim not in (2, 4):
+    """Refuse logits (B, K, ...) without the classes' axis, or of another number of classes than the labels'."""
+    if logits.ndim < 2:
         raise ValueError(
-            f"got logits {tuple(logits.shape)}; a network gives (B, K, h, w) for labels (B, H, W), or (B, K) for (B,), "
-            "for images that come in batches; wrap it so that it returns them, before any argmax or mean"
+            f"got logits {tuple(logits.shape)}; a network gives (B, K, h, w) for labels (B, H, W), or (B, K) for (B,); "
+            "wrap it so that it returns them, before any argmax or mean"
         )
     if logits.shape[1] == 1 < classes:
         raise ValueError(
@@ -72,11 +72,19 @@ def check_logits(logits: Tensor, classes: int) -> None:
 
 
 def check_aspect(images: Tensor, targets: Tensor) -> None:
-    """Refuse labels that are no class ids (B, H, W) or (B,), or lie over the images only once they are transposed.
+    """Refuse labels (B, H, W) that lie over the images (B, ..., h, w) only once their height and width are exchanged.
 
     Labels of another shape may be right: images are often resized to a shape of their own, and scored at label size.
+
+    Raises:
+        TypeError: labels that are no tensor.
+        ValueError: height and width exchanged.
     """
-    _check_ids(targets)
+    if not isinstance(targets, Tensor):
+        raise TypeError(
+            f"got labels of type {type(targets).__name__}; they are class ids, a tensor (B, H, W), or (B,) for whole "
+            "images; pass torch.as_tensor(labels).long()"
+        )
     if targets.ndim != 3 or not isinstance(images, Tensor):
         return
     (h, w), (H, W) = images.shape[-2:], targets.shape[-2:]
@@ -86,22 +94,6 @@ def check_aspect(images: Tensor, targets: Tensor) -> None:
             f"got images of {h}x{w} and labels of {H}x{W}; labels lie over the images; their height and width seem "
             "exchanged: transpose them"
         )
-
-
-def _check_ids(targets: Tensor) -> None:
-    if not isinstance(targets, Tensor):
-        got, remedy = f"labels of type {type(targets).__name__}", "pass torch.as_tensor(labels).long()"
-    elif targets.ndim in (1, 3):
-        return
-    else:
-        got, remedy = f"labels {tuple(targets.shape)}", "pass one id per pixel, in a batch"
-        if targets.ndim == 4:
-            remedy = "images come before labels; of one-hot labels, call .argmax(1)"
-        if targets.ndim == 4 and 1 in (targets.shape[1], targets.shape[-1]):
-            remedy = f"call .squeeze({1 if targets.shape[1] == 1 else -1})"
-    raise (ValueError if isinstance(targets, Tensor) else TypeError)(
-        f"got {got}; they are class ids, a tensor (B, H, W), or (B,) for whole images; {remedy}"
-    )
 
 
 def logits_of(output: Any) -> Tensor:

@@ -98,11 +98,6 @@ class Scheme:
     def _check_weight(self, name: str, value: float) -> None:
         if not isinstance(value, Real) or isinstance(value, bool) or not math.isfinite(value):
             raise ValueError(f"got {name}={value!r}; a weight is a finite number; pass one, or 0 to leave the term out")
-        if value < 0 and self.weighting == "uncertainty":
-            raise ValueError(
-                f"got {name}={value} with weighting='uncertainty'; a learned weight grows without bound on a term "
-                "that is maximized; pass 0 or more, or another weighting"
-            )
         if value < 0:
             raise ValueError(
                 f"got {name}={value}; below 0 a loss would be maximized; pass 0 or more, and a loss to be minimized"

@@ -203,7 +203,8 @@ def _value(name: str, loss: Loss, scores: Tensor, *targets: Tensor) -> Any:
     try:
         return loss(scores, *targets)
     except (RuntimeError, IndexError) as error:
-        if "memory" in str(error) or not any(word in str(error) for word in ("size", "shape")):
+        upsamples = hasattr(getattr(loss, "func", loss), "__wrapped__")  # at_label_size, bound or not
+        if upsamples or "memory" in str(error) or not any(word in str(error) for word in ("size", "shape")):
             raise
         raise ValueError(
             f"got logits {tuple(scores.shape)} and targets {tuple(targets[0].shape)} for the term {name!r}, whose loss "

@@ -37,6 +37,7 @@ def choose_points(
         names: only these points; as many names as `count` fix the choice.
 
     Raises:
+        TypeError: points of another kind than `find_points` returns.
         ValueError: no points, unknown words, or fewer points than asked.
 
     >>> import torch, imachsr
@@ -45,9 +46,10 @@ def choose_points(
     >>> [point.name for point in imachsr.choose_points(points, 2, near="output", distance=2)]
     ['2', '4']
     """
-    if not isinstance(points, Sequence) or not all(isinstance(point, Point) for point in points):
-        given = type(points).__name__ + (f" of {type(points[0]).__name__}" if isinstance(points, (list, tuple)) else "")
-        raise TypeError(f"got a {given}; points are what find_points returns; pass find_points(network, images)")
+    odd = [type(one).__name__ for one in points if not isinstance(one, Point)] if isinstance(points, Sequence) else []
+    if odd or not isinstance(points, Sequence):
+        given = f"a {odd[0]} among points" if odd else f"a {type(points).__name__} for points"
+        raise TypeError(f"got {given}; they are what find_points returns; pass find_points(network, images)")
     if not points:
         raise ValueError(
             "got no points; they come from find_points on a network with some; its `left_out` says why a tensor is none"

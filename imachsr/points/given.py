@@ -43,8 +43,10 @@ def explain(error: Exception, network: nn.Module, inputs: Sequence[Any]) -> None
     weight = next(filter(torch.is_floating_point, network.parameters()), None)
     if weight is None or (isinstance(error, RuntimeError) and not any(word in str(error) for word in MISMATCH)):
         return
-    for entry in inputs:
+    for place, entry in enumerate(inputs):
         if not isinstance(entry, Tensor):
+            if place:
+                continue  # whatever else the network takes
             raise TypeError(
                 f"got images of type {type(entry).__name__}; a network takes tensors; pass a tensor (B, C, H, W), "
                 "such as torch.as_tensor(images), with its channels before its rows"

@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ..losses._common import check_ids
 from ..metrics import Confusion, Measure
 from ..objective import Supervised, check_aspect, check_logits, logits_of
 from ..points import answer
@@ -70,6 +71,7 @@ def evaluate(
         with progress_bar(loader, "evaluating", progress) as bar:
             for batch in bar:
                 images, targets = moved(pair_of(batch), device)
+                check_ids(targets)
                 check_aspect(images[0] if isinstance(images, tuple) else images, targets)
                 size = targets.shape[1:]
                 if measures or flip or scales != (1.0,):

@@ -91,7 +91,7 @@ def check_scores(scores: Any) -> None:
     if odd:
         raise TypeError(
             f"got a {type(odd[0]).__name__} from evaluation; what it returns is filed as scores, name -> number; "
-            "return evaluate(...).scores(), or {} for none"
+            "return evaluate(...).scores()"
         )
 
 

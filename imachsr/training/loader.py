@@ -86,6 +86,10 @@ def batches(
     that is true. Even what it draws from the global generators of torch, numpy or Python is fixed by (seed, epoch,
     index). A sample that fails is an error that names it and its files.
 
+    Raises:
+        TypeError: no dataset of numbered samples.
+        ValueError: too few samples, no batch size, or a dataset around another that would hide the epoch from it.
+
     >>> images, labels = next(iter(batches([(torch.zeros(3, 4, 4), torch.zeros(4, 4))] * 6, 2)))
     >>> images.shape
     torch.Size([2, 3, 4, 4])
@@ -94,6 +98,15 @@ def batches(
         raise TypeError(
             f"got a {type(dataset).__name__}; batches are made from numbered samples (image, labels); pass a dataset "
             "with __len__ and __getitem__"
+        )
+    if (
+        not getattr(dataset, "takes_epoch", False)
+        and type(dataset) not in (Subset, ConcatDataset)
+        and any(getattr(held, "takes_epoch", False) for held in getattr(dataset, "__dict__", {}).values())
+    ):
+        raise ValueError(
+            f"got a {type(dataset).__name__} around a dataset whose augmentation follows the epoch; asked for an index "
+            "alone it would give the same pictures in each; set takes_epoch = True and hand (epoch, index) on"
         )
     sampler = EpochBatches(len(dataset), batch_size, seed=seed, shuffle=shuffle)
     own = torch.Generator().manual_seed(seed)  # else the loader draws from the global generator
@@ -172,12 +185,18 @@ class _Samples(Dataset):
 
 
 def _sample(dataset: Any, epoch: int, index: int) -> Any:
+    dataset, index = _part(dataset, index)
+    return dataset[(epoch, index) if getattr(dataset, "takes_epoch", False) else index]
+
+
+def _part(dataset: Any, index: int) -> tuple[Any, int]:
+    """The dataset that a sample comes from, and its number there: behind subsets and concatenations."""
     if type(dataset) is Subset:  # one of its own kind may have a __getitem__ of its own
-        return _sample(dataset.dataset, epoch, dataset.indices[index])
+        return _part(dataset.dataset, dataset.indices[index])
     if type(dataset) is ConcatDataset:
         part = bisect_right(dataset.cumulative_sizes, index)
-        return _sample(dataset.datasets[part], epoch, index - [0, *dataset.cumulative_sizes][part])
-    return dataset[(epoch, index) if getattr(dataset, "takes_epoch", False) else index]
+        return _part(dataset.datasets[part], index - [0, *dataset.cumulative_sizes][part])
+    return dataset, index
 
 
 def _sizes(sample: Any) -> Any:
@@ -191,6 +210,7 @@ def _sizes(sample: Any) -> Any:
 
 def sample_name(dataset: Any, index: int) -> str:
     """A sample as a person finds it: its number, and its files where the dataset knows them."""
+    dataset, index = _part(dataset, index)
     paths = getattr(getattr(dataset, "source", dataset), "paths", None)
     files = f" ({', '.join(map(str, paths(index)))})" if callable(paths) else ""
     return f"sample {index}{files}"
@@ -246,7 +266,7 @@ def pair_of(batch: Any) -> tuple[Any, Tensor]:
         kind = f" of {', '.join(type(part).__name__ for part in batch) or 'nothing'}"
     raise TypeError(
         f"got a batch {type(batch).__name__}{kind}; a loader gives (images, targets): tensors (B, C, H, W), or a tuple "
-        "of several inputs, and class ids (B, H, W) or (B,); give it a collate_fn that returns such a pair"
+        "of several inputs, and class ids (B, H, W) or (B,); let the dataset give such pairs, or a collate_fn make them"
     )
 
 

@@ -69,6 +69,7 @@ class Run:
         self.ranks = ranks = Ranks(processes)
         self._check(checkpoints, save_every)
         check_optimizer(optimizer, trainee)
+        self.epochs = epochs = int(epochs)  # a checkpoint holds Python's own numbers
         network = trainee.network  # layers that were put to evaluation before stay there, frozen
         self.frozen = [module for module in network.modules() if not module.training] if network.training else []
         self.steps, self.label = epochs * len(loader), label
@@ -267,6 +268,7 @@ class Run:
                 scores = self.ranks.told(
                     evaluation(self.trainee.network, state.epoch + 1) if self.ranks.first else None
                 )
+            scores = {} if scores is None else scores
         check_scores(scores)
         state.history.append(state.tally.epoch(state.epoch + 1, scores))
         state.epoch, state.step, state.tally = state.epoch + 1, 0, Tally()

@@ -115,21 +115,25 @@ def identity(trainee: Supervised, optimizer: torch.optim.Optimizer, **settings: 
     shapes = {name: list(value.shape) for name, value in trainee.network.state_dict().items()}
     groups = [{name: value for name, value in group.items() if name != "params"} for group in optimizer.param_groups]
     scheme = trainee.scheme
-    return {
-        "network": f"{type(trainee.network).__name__} {_digest(shapes)}",
-        "points": [point.name for point in trainee.points],
-        "classes": trainee.classes,
-        "ignore_index": trainee.ignore_index,
-        "scheme": f"{scheme.name} {scheme.weighting} {scheme.schedule} {scheme.weights(len(trainee.points))}",
-        **{name: described(getattr(scheme, name)) for name in ("output", "supervision", "regularizer")},
-        "clusters": [[*map(int, ids)] for ids in (() if scheme.clusters is None else scheme.clusters)],
-        "optimizer": f"{type(optimizer).__name__} {_digest(groups)}",
-        **settings,
-    }
+    return plain(
+        {
+            "network": f"{type(trainee.network).__name__} {_digest(shapes)}",
+            "points": [point.name for point in trainee.points],
+            "classes": trainee.classes,
+            "ignore_index": trainee.ignore_index,
+            "scheme": f"{scheme.name} {scheme.weighting} {scheme.schedule} {scheme.weights(len(trainee.points))}",
+            **{name: described(getattr(scheme, name)) for name in ("output", "supervision", "regularizer")},
+            "clusters": [[*map(int, ids)] for ids in (() if scheme.clusters is None else scheme.clusters)],
+            "optimizer": f"{type(optimizer).__name__} {_digest(groups)}",
+            **settings,
+        }
+    )
 
 
 def described(loss: Any) -> str:
     """A loss by its name and what is bound in it, in words that another process finds again.
+
+    What is hidden deeper, as in a closure or a module within a module, is not told apart.
 
     >>> described(partial(torch.nn.functional.cross_entropy, ignore_index=255))
     'torch.nn.functional.cross_entropy(ignore_index=255)'

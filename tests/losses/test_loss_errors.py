@@ -20,9 +20,14 @@ MAPS, LABELS = torch.randn(2, 3, 4, 4), torch.randint(0, 3, (2, 8, 8))
         ),
         (MAPS.long(), LABELS, TypeError, r"logits are scores in floating point.*\.float\(\)"),
         (MAPS, LABELS[:1], ValueError, r"logits \(2, 3, 4, 4\).*targets \(1, 8, 8\).*of one B; squeeze or index"),
-        (MAPS, LABELS[:, None], ValueError, r"targets \(2, 1, 8, 8\).*squeeze"),
+        (MAPS, LABELS[:, None], ValueError, r"got labels \(2, 1, 8, 8\).*; call .squeeze\(1\)"),
         (MAPS[:, :, 0, 0], LABELS, ValueError, r"\(B, K\) with \(B,\)"),
-        (MAPS, torch.zeros(2, 3, 4, 4), ValueError, r"targets are class ids, not one-hot; call targets.argmax\(1\)"),
+        (
+            MAPS,
+            torch.zeros(2, 3, 4, 4),
+            ValueError,
+            r"got labels \(2, 3, 4, 4\); they are class ids, .*one-hot labels, call .argmax\(1\)",
+        ),
         (
             MAPS,
             LABELS.numpy(),

@@ -165,10 +165,11 @@ def test_no_points_are_no_choice() -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "kind"), [(["0", "1"], "list of str"), (torch.nn.ReLU(), "ReLU"), (None, "NoneType")]
+    ("given", "kind"),
+    [(["0", "1"], "str among points"), (torch.nn.ReLU(), "ReLU for points"), (None, "NoneType for points")],
 )
 def test_what_are_no_points_is_refused(given: object, kind: str) -> None:
-    with pytest.raises(TypeError, match=rf"got a {kind}; points are what find_points returns; pass find_points\("):
+    with pytest.raises(TypeError, match=rf"got a {kind}; they are what find_points returns; pass find_points\("):
         choose_points(given, 1)
 
 

@@ -404,3 +404,12 @@ def test_what_is_no_network_has_no_points() -> None:
 def test_weights_without_a_shape_are_refused() -> None:
     with pytest.raises(ValueError, match=r"weight 'weight' has no shape yet.*call the network once"):
         find_points(nn.LazyConv2d(4, 1), IMAGES)
+
+
+def test_what_a_network_takes_beside_images_is_not_blamed() -> None:
+    class Sized(torch.nn.Conv2d):
+        def forward(self, images: torch.Tensor, size: object = None) -> torch.Tensor:
+            return super().forward(images)[..., : size + 0]  # type: ignore[operator]
+
+    with pytest.raises(TypeError, match="unsupported operand"):
+        find_points(Sized(3, 4, 1), torch.zeros(2, 3, 8, 8), None)

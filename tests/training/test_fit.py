@@ -98,6 +98,35 @@ def test_a_dataset_is_asked_for_the_index_and_for_the_epoch_where_it_says_so():
         assert [batch.tolist() for batch in loader] == wanted
 
 
+class Around(torch.utils.data.Dataset):
+    """Somebody's own dataset around another."""
+
+    def __init__(self, inner):
+        self.inner = inner
+
+    def __len__(self):
+        return len(self.inner)
+
+    def __getitem__(self, index):
+        return self.inner[index]
+
+
+def test_a_dataset_that_would_hide_the_epoch_is_refused():
+    data = imachsr.datasets.create("streets", size=(32, 32), length=4, augment=True)
+    for around in (Around(data), Doubled(data, [1, 0])):
+        with pytest.raises(ValueError, match=r"the same pictures in each; set takes_epoch = True and hand \(epoch"):
+            batches(around, 2)
+    around = Around(data)
+    around.takes_epoch = True
+    assert len(batches(around, 2)) == 2
+
+
+def test_a_sample_of_a_subset_is_named_by_its_own_number():
+    data = torch.utils.data.Subset([torch.zeros(1), torch.zeros(1), "broken", torch.zeros(1)], [3, 2])
+    with pytest.raises(ValueError, match=r"from sample 2"):
+        next(iter(batches(data, 2, shuffle=False)))
+
+
 def test_the_courses_data_is_augmented_anew_each_epoch():
     data = imachsr.datasets.create("streets", size=(32, 32), length=2, augment=True)
     loader = batches(data, 2, shuffle=False)
@@ -305,7 +334,7 @@ PAIR = torch.zeros(2, 3, 8, 8), torch.zeros(2, 8, 8, dtype=torch.int64)
 )
 def test_a_batch_is_images_and_labels(batch, got):
     loader = torch.utils.data.DataLoader([0, 1], 2, collate_fn=lambda _: batch)
-    words = rf"got a batch {got}; a loader gives \(images, targets\): .*; give it a collate_fn that returns such a pair"
+    words = rf"got a batch {got}; a loader gives \(images, targets\): .*; let the dataset give such pairs, or a collate"
     for layout in (None, "auto"):
         with pytest.raises(TypeError, match=words):
             fit(supervised(), loader, epochs=1, memory_format=layout, progress=False)

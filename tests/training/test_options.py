@@ -8,6 +8,7 @@ import time
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -368,13 +369,25 @@ def test_a_checkpoint_that_knows_less_of_its_run_goes_on(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize(
     ("returned", "kind"),
-    [(Confusion(3), "Confusion"), ({"mIoU": Confusion(3)}, "Confusion"), (0.5, "float"), (None, "NoneType")],
+    [(Confusion(3), "Confusion"), ({"mIoU": Confusion(3)}, "Confusion"), (0.5, "float")],
 )
 def test_what_evaluation_returns_is_filed_as_scores(returned, kind, tmp_path):
     with pytest.raises(TypeError, match=rf"got a {kind} from evaluation; .* name -> number; return .*scores\(\)"):
         trained(evaluation=lambda network, number: returned, checkpoints=tmp_path, save_every=0)
     again, _ = trained(evaluation=lambda network, number: {"mIoU": torch.tensor(0.5)}, checkpoints=tmp_path)
     assert [epoch.losses for epoch in again] == [epoch.losses for epoch in trained()[0]], "no step was lost"
+
+
+def test_numbers_of_numpy_go_into_a_checkpoint_and_out_again(tmp_path, capsys):
+    given = {"epochs": np.int64(2), "clip_norm": np.float64(1.0), "checkpoints": tmp_path, "save_every": 0}
+    first, _ = trained(**given)
+    again, _ = trained(**given, label="again")
+    assert [epoch.losses for epoch in again] == [epoch.losses for epoch in first]
+
+
+def test_an_evaluation_that_returns_nothing_has_no_scores():
+    history, _ = trained(evaluation=lambda network, number: None)
+    assert [epoch.scores for epoch in history] == [{}, {}]
 
 
 def test_a_checkpoint_of_strange_objects_is_passed_over(tmp_path):
