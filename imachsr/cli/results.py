@@ -83,7 +83,7 @@ def _results(given: argparse.Namespace) -> None:
         )
     if given.baseline and given.act != "compare":
         raise ValueError(f"got --baseline with {given.act!r}; only compare takes one off; leave it out")
-    baseline = given.baseline = given.baseline or "conventional"
+    given.baseline = given.baseline or "conventional"
     where = wanted(given.where)
     if given.act == "publish":
         local = given.ledger or ledger_folder()
@@ -97,7 +97,7 @@ def _results(given: argparse.Namespace) -> None:
             f"got --format {form} for {given.act!r}; that is written as {', '.join(FORMS[given.act])}; choose one"
         )
     if given.act == "compare" and "scheme" in where:
-        where["scheme"].append(baseline)
+        where["scheme"].append(given.baseline)
     folders = [published_folder()] if given.published else [given.ledger] if given.ledger else []
     found = chosen(results(*folders), given.keys, where)
     if not found and given.out:
