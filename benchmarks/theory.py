@@ -121,7 +121,7 @@ def train(settings: Mapping[str, Any], optimizer: str, steps: int, *, smoothness
         stepper.zero_grad(set_to_none=True)
         total(minibatches[int(draws.integers(len(minibatches)))]()).backward()
         stepper.step()
-    print(f"{optimizer} T={steps}: mean |grad|^2 {np.mean([row['squared'] for row in measured]):.3g}", flush=True)
+    print(f"{optimizer} T={steps}: last |grad|^2 {measured[-1]['squared']:.3g}", flush=True)
     return {
         "optimizer": optimizer, "steps": steps, "eta": settings["eta"][optimizer], "weights": weights.tolist(),
         "least": least_total(trainee, trainee.classes), "looks": looks, "measured": measured,

@@ -103,6 +103,8 @@ def run_all(
     """
     if jobs < 1:
         raise ValueError(f"got jobs={jobs}; at least one run is under way; pass jobs >= 1")
+    if scheduler and jobs > 1:
+        raise ValueError(f"got jobs={jobs} and a scheduler; a cluster's workers set how many run; leave one out")
     ledger = Path(ledger or ledger_folder()).absolute()
     outcomes: list[Outcome] = []
     with _submitting(jobs, scheduler) as submit:

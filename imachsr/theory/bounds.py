@@ -65,6 +65,9 @@ def corrected_bound(
 ) -> float:
     """A bound on the mean squared gradient norm that SGD keeps, for any eta and however the components agree.
 
+    Each step's minibatch is drawn anew, so that its gradient's mean is the full one (assumed by the proofs, printed in
+    neither paper).
+
     Delta / (eta sqrt(T)) + L_S eta / (2 sqrt(T)) ((sum_s w_s G_s)^2 + (sum_s w_s sigma_s)^2), L_S = sum_s w_s L_s:
     smoothness, gradients and noise of a sum are bounded by sums, because the components share parameters and minibatch.
 

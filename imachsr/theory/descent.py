@@ -79,7 +79,7 @@ def replicated(
         steps: T.
         generator: draws the minibatches.
         replicates: R, runs; an even number, four at least.
-        optimizer: "sgd", or "adam" with betas (0.9, 0.999) as the papers' algorithm has it.
+        optimizer: "sgd", or "adam" with betas (0.9, 0.999), which the papers' text names.
 
     Raises:
         ValueError: runs that do not pair up, no steps, or an unknown optimizer.

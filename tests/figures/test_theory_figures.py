@@ -42,6 +42,11 @@ def test_network_table_takes_the_largest_constants_of_an_optimizer():
     assert rows[1]["measured"] == 6.25
 
 
+def test_steps_between_the_looks_count_as_much_as_the_looks():
+    run = {"steps": 6, "measured": [{"step": 0}, {"step": 1}, {"step": 4}]}
+    assert theory.over_steps(run, [60.0, 3.0, 0.0]) == pytest.approx((60 + 3 + 2 + 1 + 0 + 0) / 6)
+
+
 def test_figures_draw_every_number_given():
     columns = {"noise": ["exact", "shared", "independent"], "step": [0.1, 1, 9], "over_stated": [0.5, 30, 2]}
     drawn = theory.study_figure({**columns, "over_corrected": [0.1, 0.5, 0.9]})
