@@ -8,7 +8,7 @@ from .embeddings import embeddings
 from .fuse import FusedHead, channels_by_rule, fuse, lighter, operations
 from .manual import MANUAL, halving, manual
 from .measure import analysis_split, confusions
-from .tradeoff import RATIO_DEGREES, Tradeoff, class_count, merge, miou, tradeoff
+from .tradeoff import RATIO_DEGREES, Tradeoff, by_seen, class_count, merge, miou, tradeoff
 
 __all__ = [
     "MANUAL",
@@ -17,6 +17,7 @@ __all__ = [
     "Tradeoff",
     "affinity",
     "analysis_split",
+    "by_seen",
     "canonical",
     "channels_by_rule",
     "class_count",

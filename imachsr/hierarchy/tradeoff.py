@@ -51,12 +51,17 @@ def merge(confusion: Any, ids: Any) -> np.ndarray:
 
 
 def miou(confusion: Any) -> float:
-    """Mean IoU of counts (S, S) as a share of one; classes that never occur are skipped, as protocol "dataset" does."""
+    """Mean IoU of counts (S, S), truth by prediction, as a share of one, over the classes that have a true pixel.
+
+    Protocol "dataset" also scores, with 0, a class that is only predicted. On a small analysis set that would make the
+    number of scored classes depend on the point.
+    """
     counts = np.asarray(confusion, dtype=np.float64)
-    union = counts.sum(0) + counts.sum(1) - counts.diagonal()
-    if not union.any():
+    if not counts.any():
         raise ValueError("got a confusion matrix of zeros; a score needs at least one pixel; count predictions first")
-    return float((counts.diagonal()[union > 0] / union[union > 0]).mean())
+    union = counts.sum(0) + counts.sum(1) - counts.diagonal()
+    seen = _seen(counts)
+    return float((counts.diagonal()[seen] / union[seen]).mean())
 
 
 def tradeoff(confusion: Any, group: Callable[[Any, int], np.ndarray] = clusters, *, least: int = 2) -> Tradeoff:
@@ -73,6 +78,32 @@ def tradeoff(confusion: Any, group: Callable[[Any, int], np.ndarray] = clusters,
     groupings = {size: group(confusion, size) for size in range(least, classes)}
     groupings[classes] = np.arange(classes)
     return Tradeoff(groupings, {size: miou(merge(confusion, ids)) for size, ids in groupings.items()})
+
+
+def by_seen(confusion: Any, point: Tradeoff) -> Tradeoff:
+    """The same trade-off by the number of clusters that have a true pixel, for comparing ways to group.
+
+    Where two groupings leave equally many of those, the one with more clusters stands. Nothing changes where every
+    class has a pixel.
+
+    Args:
+        confusion: the counts (K, K) that the trade-off was made of.
+        point: its trade-off.
+
+    >>> counts = [[9, 1, 0], [2, 8, 0], [0, 0, 0]]
+    >>> by_seen(counts, tradeoff(counts, lambda *_: np.array([0, 1, 1]))).miou.keys()
+    dict_keys([2])
+    """
+    seen = _seen(confusion)
+    found = {len({*ids[seen].tolist()}): size for size, ids in sorted(point.groupings.items())}
+    return Tradeoff(
+        {n: point.groupings[size] for n, size in found.items()}, {n: point.miou[size] for n, size in found.items()}
+    )
+
+
+def _seen(confusion: Any) -> np.ndarray:
+    """Which classes have a true pixel, (K,) bool."""
+    return np.asarray(np.asarray(confusion).sum(1) > 0)
 
 
 def class_count(point: Tradeoff, final: float, *, theta: float = RATIO_DEGREES, unit: float | None = None) -> int:

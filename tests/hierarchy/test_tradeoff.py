@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from imachsr.hierarchy import RATIO_DEGREES, Tradeoff, class_count, merge, miou, tradeoff
+from imachsr.hierarchy import RATIO_DEGREES, Tradeoff, by_seen, class_count, merge, miou, tradeoff
 from imachsr.metrics import Confusion
 
 COUNTS = np.random.default_rng(0).integers(0, 50, (7, 7)) + 100 * np.eye(7, dtype=int)
@@ -29,10 +29,12 @@ def test_merging_counts_is_merging_labels():
     assert miou(merged.matrix) == pytest.approx(merged.scores()["mIoU"])
 
 
-def test_a_class_that_never_occurs_is_skipped():
+def test_a_class_without_a_true_pixel_is_not_scored_predicted_or_not():
     counts = np.zeros((3, 3), dtype=int)
     counts[0, 0], counts[1, 0] = 6, 2
     assert miou(counts) == pytest.approx((6 / 8 + 0) / 2)
+    counts[0, 2] = 3  # taken for a class that is not there: a miss of the true one, and nothing more
+    assert miou(counts) == pytest.approx((6 / 11 + 0) / 2)
     with pytest.raises(ValueError, match="got a confusion matrix of zeros"):
         miou(np.zeros((2, 2)))
 
@@ -45,6 +47,23 @@ def test_the_tradeoff_covers_every_number_of_classes():
     for size, ids in found.groupings.items():
         assert len(set(ids.tolist())) == size
         assert found.miou[size] == pytest.approx(miou(merge(COUNTS, ids)))
+
+
+def test_groupings_are_compared_by_the_clusters_that_are_seen():
+    """Class 6 has no true pixel: alone it is a cluster less to score, merged it takes a cluster's place."""
+    counts = COUNTS.copy()
+    counts[6] = 0
+    late = tradeoff(counts, lambda _, size: np.minimum(np.arange(7), size - 1))  # class 6 is merged at once
+    alone = tradeoff(counts, lambda _, size: np.r_[np.minimum(np.arange(6), size - 2), size - 1], least=3)
+    for found in (by_seen(counts, late), by_seen(counts, alone)):
+        assert [*found.miou] == [*found.groupings] == [2, 3, 4, 5, 6]
+        for n, ids in found.groupings.items():
+            assert len(set(ids[:6].tolist())) == n
+            union = [merge(counts, ids)[k].sum() + merge(counts, ids)[:, k].sum() for k in set(ids[:6].tolist())]
+            own = [merge(counts, ids)[k, k] for k in set(ids[:6].tolist())]
+            assert found.miou[n] == pytest.approx(sum(o / (u - o) for o, u in zip(own, union, strict=True)) / n)
+    assert by_seen(counts, late).miou[6] == by_seen(counts, alone).miou[6] == miou(counts), "unmerged, either way"
+    assert by_seen(COUNTS, tradeoff(COUNTS)).miou == tradeoff(COUNTS).miou, "all seen: nothing changes"
 
 
 def test_a_tradeoff_that_begins_later_gives_its_smallest_task():
