@@ -79,8 +79,7 @@ def against(times: Sequence[Seconds], base: Sequence[Seconds], clock: str) -> di
     """One step's time by the conventional step's of the same round, over rounds."""
     ratios = [getattr(a, clock) / getattr(b, clock) for a, b in zip(times, base, strict=True)]
     low, median, high = np.quantile(ratios, [0.25, 0.5, 0.75]).tolist()
-    fastest = min(getattr(a, clock) for a in times) / min(getattr(b, clock) for b in base)
-    return {"median": median, "quartiles": [low, high], "of_fastest": fastest, "rounds": ratios}
+    return {"median": median, "quartiles": [low, high], "rounds": ratios}
 
 
 def fits(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:

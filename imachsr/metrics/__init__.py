@@ -7,8 +7,7 @@ batch, merge across processes to the very same numbers in any order, and answer 
 from .calibration import Calibration
 from .confusion import Confusion
 from .entropy import PredictiveEntropy
-from .gathered import gathered
 from .probabilities import Measure
 from .protocols import PROTOCOLS
 
-__all__ = ["PROTOCOLS", "Calibration", "Confusion", "Measure", "PredictiveEntropy", "gathered"]
+__all__ = ["PROTOCOLS", "Calibration", "Confusion", "Measure", "PredictiveEntropy"]
