@@ -31,7 +31,8 @@ def clusters(confusion: Any, size: int) -> np.ndarray:
     """Merge the K classes of a confusion matrix to `size` clusters (HS3 Section 3.1.1).
 
     Spectral clustering of the affinity (Ng, Jordan and Weiss 2002; von Luxburg 2007), read out by a pivoted QR
-    factorization (Damle, Minden and Ying 2019). Nothing is left to chance: equal counts give equal clusters.
+    factorization (Damle, Minden and Ying 2019). Nothing is left to chance: equal counts give equal clusters. HS3 cites
+    von Luxburg, who reads out by k-means; that, the floor, and counts in place of shares are our choice.
 
     Args:
         confusion: counts (K, K), truth by prediction.

@@ -20,7 +20,8 @@ def analysis_split(
 ) -> tuple[list[int], list[int]]:
     """Part the training images into a reduced training set and an analysis set (HS3 Section 3.1.1).
 
-    Frames of a video resemble their neighbours, so the analysis set is contiguous stretches, not single images.
+    Frames of a video resemble their neighbours, so the analysis set is contiguous stretches, not single images: our
+    choice, HS3 says "a small subset".
 
     Args:
         length: number of training images.

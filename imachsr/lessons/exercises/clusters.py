@@ -58,8 +58,8 @@ def _first_member(ids: torch.Tensor) -> torch.Tensor:
 EXERCISES = (
     Exercise(
         id="13.affinity",
-        task="Spectral clustering needs one symmetric number per pair of classes. Make it from the confusion counts as "
-        "HS3 does: the mean of both ways of confusing them.",
+        task="Spectral clustering needs one symmetric number per pair of classes. Make it from the confusion counts: "
+        "the mean of both ways of confusing them.",
         solution=affinity,
         instance=_counts,
         wrong={
@@ -67,7 +67,7 @@ EXERCISES = (
             "kept the counts as they are: row by column is not symmetric": lambda c: c.astype(float),
             "took the larger of the two ways": lambda c: np.maximum(c, c.T).astype(float),
             "multiplied C by its transpose: that compares rows, not pairs": lambda c: (c @ c.T).astype(float),
-            "divided rows by their sums first: HS3 takes the counts": lambda c: (
+            "divided rows by their sums first: here the counts are taken": lambda c: (
                 (c / c.sum(1, keepdims=True) + (c / c.sum(1, keepdims=True)).T) / 2
             ),
         },
