@@ -128,7 +128,7 @@ class Augment:
     colour and void. All inputs move together; colours change in photographs only, not in HHA or depth.
 
     Args:
-        size: (height, width) that scale 1 just fits into, keeping its shape; None: the native size.
+        size: (height, width) of scale 1, which is what `Plain` resizes to for testing; None: the native size.
         seed: of all draws.
         scale: smallest and greatest factor, drawn uniformly.
         flip: share of mirrored pictures.
@@ -153,9 +153,8 @@ class Augment:
         images, targets = _tensors(image, mask)
         generator = _generator(self.seed, epoch, index)
         size = self.size or (mask.shape[0], mask.shape[1])
-        factor = min(want / have for want, have in zip(size, mask.shape, strict=True))
-        factor *= _uniform(generator, *self.scale)
-        scaled = max(1, round(mask.shape[0] * factor)), max(1, round(mask.shape[1] * factor))
+        factor = _uniform(generator, *self.scale)
+        scaled = max(1, round(size[0] * factor)), max(1, round(size[1] * factor))
         window = _Window.drawn(scaled, self.crop or size, generator)
         images = [window.cut(resize(entry, scaled)) for entry in images]
         targets = window.cut(resize_mask(targets, scaled), VOID)

@@ -16,7 +16,7 @@ from .phases import first_phase, tradeoffs
 from .provenance import provenance
 from .settings import TIERS, Settings
 from .snapshots import Snapshots
-from .study import build, run
+from .study import build, data_of, run
 from .supervisions import SUPERVISIONS
 from .tables import comparison, results_markdown
 
@@ -30,6 +30,7 @@ __all__ = [
     "build",
     "comparison",
     "course",
+    "data_of",
     "first_phase",
     "home",
     "ledger_folder",

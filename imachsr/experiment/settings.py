@@ -12,7 +12,6 @@ from ..objective import SCHEDULES, SCHEMES, WEIGHTINGS
 from ..training import DTYPES, LEARNING_RATES
 from .supervisions import SUPERVISIONS, own_supervision
 
-NUMERICS = 1  # raise it when the same settings would give other numbers; old results then no longer answer
 # fields younger than the first results: they enter the key only where they depart from how it was before
 LATER: dict[str, Any] = {
     "weighting": "fixed",
@@ -51,6 +50,14 @@ TIERS: dict[str, dict[str, Any]] = {
     "lesson": {"size": (96, 128), "epochs": 6, "length": 360, "batch_size": 8, "memory_format": "contiguous"},
     "lab": {"size": (360, 480), "epochs": 100, "batch_size": 8},
     "paper": {"size": None, "epochs": 200, "batch_size": 8},
+}
+
+# per dataset, how the papers score it: Cityscapes keeps its test labels back, SYNTHIA-SF has no published split and
+# is read in 23 classes, and most networks take one image
+PROTOCOL: dict[str, dict[str, Any]] = {
+    "cityscapes": {"split": "val500"},
+    "synthia_sf": {"split": "random:1596/628", "classes": 23},
+    "nyudv2": {"inputs": "rgb"},
 }
 
 CHOICES: dict[str, tuple[str, ...]] = {
@@ -100,7 +107,7 @@ class Settings:
     scheme: str = "imachsr"
     points: int = 3  # M; ignored by the conventional scheme
     near: str = "spread"
-    distance: int | None = None
+    distance: int | None = None  # bases between points; with near="spread" a multiple of it
     names: tuple[str, ...] | None = None  # of the points, in place of near and distance; see `imachsr points`
     alpha: float = 0.4
     lambda_: float = 0.01
@@ -247,12 +254,16 @@ class Settings:
 
     @classmethod
     def at(cls, tier: str, **changes: Any) -> Settings:
-        """Settings with a tier's defaults, and `changes` on top; changing one of the tier's own makes it "custom"."""
+        """Settings with a tier's defaults and the papers' protocol for the data, and `changes` on top.
+
+        Changing one of the tier's own makes it "custom"; the split, classes and inputs of the data do not.
+        """
         if tier not in TIERS:
             raise ValueError(f"got tier {tier!r}; the tiers are {[*TIERS]}; use one, or build Settings by hand")
-        defaults = _defaults(tier, changes.get("data", cls.data))
+        data = changes.get("data", cls.data)
+        defaults = _defaults(tier, data)
         kept = all(changes.get(name, value) == value for name, value in defaults.items())
-        return cls(**{**defaults, "tier": tier if kept else "custom", **changes})
+        return cls(**{**PROTOCOL.get(data, {}), **defaults, "tier": tier if kept else "custom", **changes})
 
     def stored(self) -> dict[str, Any]:
         """All fields as a Result keeps them: what a file of weights holds, and no path of this machine."""
@@ -289,13 +300,20 @@ class Settings:
         """Whether part of the training images is kept out of training; phase 2 of HS3 takes them all."""
         return self.analysis > 0 and not self._merges
 
+    @property
+    def numerics(self) -> int:
+        """Raised where the same settings would give other numbers than before; old results then no longer answer."""
+        starts_anew = self.model.startswith(("topformer", "seaformer"))  # depthwise kernels, embeddings: as official
+        averages_adapters = self.ema is not None and (self._merges or self.analysis > 0)
+        return 2 if starts_anew or averages_adapters else 1
+
     def alike(self) -> str:
         """What runs that differ in their seed alone have in common, as text."""
         return json.dumps({name: value for name, value in self.decisive().items() if name != "seed"}, sort_keys=True)
 
     def key(self, data_fingerprint: str) -> str:
         """Content key: sha256 of the decisive settings, the data and the numerics version, 16 hex digits."""
-        content = {"settings": self.decisive(), "data": data_fingerprint, "numerics": NUMERICS}
+        content = {"settings": self.decisive(), "data": data_fingerprint, "numerics": self.numerics}
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
 

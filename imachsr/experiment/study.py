@@ -23,7 +23,7 @@ from .fusing import examples_of, fused, inference_cost
 from .ledger import Result, ledger_folder, told, usable, write_atomically
 from .phases import Derived, analysed, derive, first_phase, reduced, same_points
 from .provenance import peak_memory, provenance
-from .settings import NUMERICS, Settings
+from .settings import Settings
 from .snapshots import Snapshots, shown_epochs
 from .supervisions import SUPERVISIONS
 
@@ -86,11 +86,10 @@ def run(
     same_points(derived, trainee)
     with told(places.ledger), alone(places.lock, asks=ranks.first, told=ranks.told):
         if not ranks.told(places.result.is_file() and not again):  # else another process was faster
-            result = _train_and_score(settings, places, train, test, trainee, keep and ranks.first, progress)
-            result.provenance.update(
-                fingerprint=fingerprint, processes=ranks.count, **_cost(settings, trainee, train[0][0]), **derived.notes
-            )
-            if ranks.first:
+            result = _train_and_score(settings, places, train, test, trainee, keep, progress, first=ranks.first)
+            if result:
+                cost = _cost(settings, trainee, train[0][0])
+                result.provenance.update(fingerprint=fingerprint, processes=ranks.count, **cost, **derived.notes)
                 result.write(places.ledger)
         ranks.gather(None)  # the others read when it is written
         if ranks.first:
@@ -211,16 +210,27 @@ def build(
 def _check_inputs(network: nn.Module, count: int, settings: Settings) -> None:
     from .. import models
 
-    if (asked := models.count_inputs(network)) > count:
+    if (asked := models.count_inputs(network)) != count:
+        one = "input" if asked == 1 else "inputs"
         raise ValueError(
-            f"got model {settings.model!r}, which takes {asked} inputs, and data {settings.data!r}, which gives "
-            f"{count}; each needs its own; use --data nyudv2 --inputs rgb+hha, or another model"
+            f"got model {settings.model!r}, which takes {asked} {one}, and data {settings.data!r}, which gives "
+            f"{count}; each needs its own; use --data nyudv2 --inputs {'rgb' if asked == 1 else 'rgb+hha'}, "
+            "or another model"
         )
 
 
 def _train_and_score(
-    settings: Settings, places: Places, train: Any, test: Any, trainee: Supervised, keep: bool, progress: bool | None
-) -> Result:
+    settings: Settings,
+    places: Places,
+    train: Any,
+    test: Any,
+    trainee: Supervised,
+    keep: bool,
+    progress: bool | None,
+    *,
+    first: bool,
+) -> Result | None:
+    """All processes train, the first one scores."""
     from ..metrics import PROTOCOLS
     from ..training import batches, evaluate, layout_of
 
@@ -233,6 +243,8 @@ def _train_and_score(
     look: Look = partial(evaluate, loader=test_loader, classes=len(train.classes), progress=progress, **views)
 
     history, last = _trained(settings, places, train, test, trainee, look, progress)
+    if not first:
+        return None
     weights, skipped = trainee.weights.now(), dict(trainee.skipped)
     layout = layout_of(trainee)
     held_out = analysed(settings, trainee, train)
@@ -254,7 +266,7 @@ def _train_and_score(
         certainty=certainty,
         provenance={
             **origin,
-            "numerics": NUMERICS,
+            "numerics": settings.numerics,
             "memory_format": layout,
             "weights": weights,
             "skipped": skipped,

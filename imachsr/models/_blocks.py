@@ -5,6 +5,7 @@ Axes: B images, C channels, (h, w) positions of a map.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 
 import torch.nn.functional as F
@@ -119,7 +120,7 @@ class EncoderDecoder(nn.Module):
         self.backbone, self.decode_head = backbone, head
         for name, module in self.named_modules():
             if isinstance(module, nn.Conv2d):
-                _initialise(module, classifier=name.endswith("conv_seg"))
+                _initialise(module, name)
 
     def forward(self, images: Tensor) -> Tensor:
         return self.decode_head(self.backbone(images))
@@ -145,11 +146,12 @@ def joined_heads(features: Tensor) -> Tensor:
     return features.transpose(2, 3).flatten(1, 2)
 
 
-def _initialise(conv: nn.Conv2d, *, classifier: bool) -> None:
-    """As the official training starts: N(0, 2 / fan-out), a classifier N(0, 0.01^2), biases 0."""
-    if classifier:
-        nn.init.normal_(conv.weight, std=0.01)
-    else:
-        nn.init.kaiming_normal_(conv.weight, mode="fan_out", nonlinearity="relu")
+def _initialise(conv: nn.Conv2d, name: str) -> None:
+    """As the official training starts: N(0, 2 / fan-out), a classifier N(0, 0.01^2), biases 0.
+
+    In the backbone the fan-out is that of one group; in the head groups are not asked for.
+    """
+    fan_out = conv.weight[:, 0].numel() // (conv.groups if name.startswith("backbone.") else 1)
+    nn.init.normal_(conv.weight, std=0.01 if name.endswith("conv_seg") else math.sqrt(2 / fan_out))
     if conv.bias is not None:
         nn.init.zeros_(conv.bias)

@@ -143,8 +143,7 @@ class PositionEmbedding(nn.Module):
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.pos_embed = nn.Parameter(torch.empty(1, channels, POSITIONS))
-        nn.init.normal_(self.pos_embed, std=0.02)  # our choice: nothing published says
+        self.pos_embed = nn.Parameter(torch.randn(1, channels, POSITIONS))
 
     def forward(self, line: Tensor) -> Tensor:
         return line + F.interpolate(self.pos_embed, line.shape[-1], mode="linear", align_corners=False)

@@ -15,9 +15,8 @@ from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
-from ..experiment import Result, Settings, first_phase, ledger_folder, published_folder, results
+from ..experiment import Result, Settings, data_of, first_phase, ledger_folder, published_folder, results
 from ..experiment.fusing import examples_of
-from ..experiment.study import data_of
 from .live import live_lines
 
 OF_DATA = ("data", "split", "root", "size", "length", "classes", "inputs")  # settings that say which images are read

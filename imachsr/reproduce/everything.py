@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from .. import datasets
-from ..experiment import Settings, comparison, results
+from ..experiment import Settings, comparison, data_of, results
 from ..experiment.tables import said_once
 from ..training.progress import clock
 from .batch import Plan, plan, run_all, words
@@ -73,8 +73,8 @@ def reproduce(
     changes: dict[str, Any] = {name: value for name, value in (("size", size), ("epochs", epochs)) if value is not None}
     paths = [] if changes else paths
     root = str(Path(root).absolute()) if root else None
-    for part in ("train", "test"):  # missing or damaged data is refused here, not in a notebook
-        datasets.verify(datasets.create(data, part=part, root=root))
+    for part in data_of(Settings.at(tier, data=data, root=root)):  # missing or damaged data is refused here
+        datasets.verify(part)
     asked = _parameters_of(
         paths, {"tier": tier, "data": data, "root": root or "", "folder": str(out), "seeds": seeds}, given or {}
     )

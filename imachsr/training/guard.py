@@ -50,14 +50,14 @@ def check_batch(images: Tensor | tuple[Tensor, ...], targets: Tensor, trainee: S
         )
 
 
-def check_terms(terms: dict[str, Tensor], origin: str) -> dict[str, float]:
-    """The terms as numbers; refuse one that is not finite, by its name."""
+def check_terms(terms: dict[str, Tensor], origins: Callable[[], str]) -> dict[str, float]:
+    """The terms as numbers; refuse one that is not finite, by its name and the samples it is a mean over."""
     values = dict(zip(terms, torch.stack([*terms.values()]).tolist(), strict=True))
     for name, value in values.items():
         if not math.isfinite(value):
             raise FloatingPointError(
                 f"got {value} for the loss term {name!r}{_at(name)}; every term must be finite; {NOT_TAKEN}: check "
-                f"{origin}, or lower the learning rate"
+                f"{origins()}; or lower the learning rate"
             )
     return values
 
@@ -158,19 +158,20 @@ def _at(name: str) -> str:
 
 
 @contextmanager
-def memory_advice(state: State) -> Iterator[None]:
+def memory_advice(state: State | None = None) -> Iterator[None]:
     """Say what to lower where memory does not suffice."""
     try:
         yield
     except (torch.OutOfMemoryError, MemoryError) as error:
-        raise torch.OutOfMemoryError(_advice(error, state.taken + 1)) from error
+        raise torch.OutOfMemoryError(_advice(error, state)) from error
     except RuntimeError as error:
         if "can't allocate memory" not in str(error):  # how the CPU's allocator says it
             raise
-        raise torch.OutOfMemoryError(_advice(error, state.taken + 1)) from error
+        raise torch.OutOfMemoryError(_advice(error, state)) from error
 
 
-def _advice(error: BaseException, step: int) -> str:
+def _advice(error: BaseException, state: State | None) -> str:
+    step = state.taken + 1 if state else 1
     first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
     return (
         f"got no memory in step {step} ({first}); the batch, its features and their gradients must fit; raise "

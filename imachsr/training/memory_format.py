@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Sequence
 
@@ -11,12 +12,15 @@ from torch.utils.data import DataLoader
 
 from ..objective import Supervised
 from .loader import first_batch, moved, pair_of
+from .precision import Precision
 
 LAYOUTS = {"contiguous": torch.contiguous_format, "channels_last": torch.channels_last}
 
 
-def layout_by(name: str, trainee: Supervised, loader: DataLoader) -> str:
+def layout_by(name: str, trainee: Supervised, loader: DataLoader, precision: Precision, *, parts: int = 1) -> str:
     """The layout a name asks for; "auto" measures on the first samples, and leaves the trainee contiguous.
+
+    Measured is one pass as training makes it: in its precision, on one of the parts that a batch is cut into.
 
     Raises:
         ValueError: no layout of that name.
@@ -25,7 +29,10 @@ def layout_by(name: str, trainee: Supervised, loader: DataLoader) -> str:
         raise ValueError(f"got memory_format={name!r}; it is one of {[*LAYOUTS, 'auto']}; choose one")
     if name == "auto":
         images, targets = pair_of(first_batch(loader))
-        fastest = fastest_memory_format(trainee, images, targets)
+        share = math.ceil(len(targets) / parts)
+        images = images[:share] if isinstance(images, Tensor) else tuple(image[:share] for image in images)
+        with precision.autocast():
+            fastest = fastest_memory_format(trainee, images, targets[:share])
         return next(layout for layout, value in LAYOUTS.items() if value == fastest)
     return name
 
@@ -64,4 +71,6 @@ def fastest_memory_format(
     trainee.to(memory_format=torch.contiguous_format)
     trainee.skipped.clear()
     trainee.load_state_dict(state)
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)  # the run's own peak is filed
     return min(seconds, key=seconds.__getitem__)

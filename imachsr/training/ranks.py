@@ -69,7 +69,10 @@ class Ranks:
 
     def told(self, value: Any) -> Any:
         """The first process's value, in every process."""
-        return self.gather(value)[0] if self.count > 1 else value
+        box = [value]
+        if self.count > 1:
+            torch.distributed.broadcast_object_list(box, src=0)
+        return box[0]
 
     @contextmanager
     def wrapped(self, trainee: Supervised) -> Iterator[nn.Module]:

@@ -85,15 +85,18 @@ class Run:
         self.keeper = Keeper(checkpoints, identity(trainee, optimizer, **decides), ranks, every=save_every)
         saved = self.keeper.latest()
         layout = saved["memory_format"] if saved else memory_format
+        arithmetic = Precision(precision, self.device)
         if layout:
-            layout = ranks.told(layout_by(layout, trainee, loader))  # processes may measure differently
+            with memory_advice():
+                layout = layout_by(layout, trainee, loader, arithmetic, parts=accumulate * ranks.count)
+            layout = ranks.told(layout)  # processes may measure differently
             trainee.to(memory_format=LAYOUTS[layout])
         self.state = State(
             trainee,
             optimizer,
             learning_rates(optimizer, schedule, steps=self.steps, warmup=warmup),
-            Precision(precision, self.device),
-            Average(trainee.network, ema),
+            arithmetic,
+            Average(trainee, ema),
             layout,
         )
         self.log = Log(log if ranks.first else None, self.state)
@@ -197,15 +200,17 @@ class Run:
 
     def parts(self, images: Any, targets: Tensor) -> Iterator[Part]:
         """The batch in `accumulate` parts on the device, each with its shares; a whole batch alone needs none."""
-        whole = counts(targets, self.trainee.ignore_index)
+        whole = self.ranks.sum(counts(targets, self.trainee.ignore_index)).cpu()
         self.state.tally.unlabelled += int(whole[2] - whole[1])
-        self.state.tally.images += len(targets) * self.ranks.count
+        self.state.tally.images += int(whole[2])
         if self.accumulate == 1 and self.ranks.count == 1:
             self.pieces: list[Part] = [(moved(images, self.device), moved(targets, self.device), None)]
         else:
-            self.pieces = [*self._pieces(images, targets, self.ranks.sum(whole).cpu())]
-        for place, piece in enumerate(self.pieces):
-            self.ranks.meet(self.module, place == len(self.pieces) - 1)
+            self.pieces = [*self._pieces(images, targets, whole)]
+        self.places = range(0)
+        for number, piece in enumerate(self.pieces):
+            self.places = range(self.places.stop, self.places.stop + len(piece[1]))
+            self.ranks.meet(self.module, number == len(self.pieces) - 1)
             yield piece
 
     def autocast(self) -> AbstractContextManager:
@@ -222,7 +227,7 @@ class Run:
 
     def scaled(self, losses: Losses) -> Tensor:
         """The total to go backward from, once every term is known to be finite."""
-        for name, value in check_terms(losses.terms, self._sample(0)).items():
+        for name, value in check_terms(losses.terms, lambda: "; ".join(map(self._sample, self.places))).items():
             self.terms[name] = self.terms.get(name, 0.0) + value
         return self.state.precision.scaler.scale(losses.total)
 

@@ -76,6 +76,17 @@ def test_train_ids_are_taken_where_present(root):
     assert set(report.labels) == {"labelIds", "labelTrainIds"}
 
 
+def test_a_study_of_a_tier_tests_on_the_validation_images_and_runs_where_test_labels_are_withheld(root, capsys):
+    from imachsr.experiment import Settings
+    from imachsr.experiment.study import data_of
+    from imachsr.reproduce import reproduce
+
+    train, test = data_of(Settings.at("paper", data="cityscapes", root=str(root)))
+    assert (len(train), len(test)) == (3, 1)
+    assert reproduce(["table2"], tier="paper", data="cityscapes", root=str(root), dry_run=True) == 0
+    assert "9 to run" in capsys.readouterr().err
+
+
 def test_frames_are_sorted(root):
     dataset = datasets.create("cityscapes", root=root)
     assert [item.name for item in dataset.source.items] == sorted(FRAMES["train"])

@@ -74,6 +74,26 @@ def test_supervised(name):
     assert trainee.release() is network
 
 
+@pytest.mark.parametrize("name", TINY)
+def test_starts_as_the_official_training_does(name):
+    """N(0, 2 / fan-out) of one group in the backbone; position embeddings N(0, 1); the classifier N(0, 0.01^2)."""
+    torch.manual_seed(0)
+    network = models.create(name, 11)
+    convs = {k: m for k, m in network.named_modules() if isinstance(m, torch.nn.Conv2d)}
+    kernels = {k: m for k, m in convs.items() if m.weight.numel() > 500}  # enough to measure
+    wide = [m for k, m in kernels.items() if k.startswith("backbone.") and m.groups > 1]
+    assert len(wide) > 5
+    for kernel in wide:  # 3x3 or 5x5, each channel its own
+        assert float(kernel.weight.detach().std()) == pytest.approx((2 / kernel.kernel_size[0] ** 2) ** 0.5, rel=0.2)
+    plain = next(m for k, m in kernels.items() if k.startswith("backbone.") and m.groups == 1)
+    out, _, height, width = plain.weight.shape
+    assert float(plain.weight.detach().std()) == pytest.approx((2 / (out * height * width)) ** 0.5, rel=0.2)
+    assert float(kernels["decode_head.conv_seg"].weight.detach().std()) == pytest.approx(0.01, rel=0.2)
+    places = [p for k, p in network.named_parameters() if k.endswith("pos_embed")]
+    assert len(places) == (0 if name.startswith("topformer") else 16)
+    assert all(float(p.detach().std()) == pytest.approx(1, rel=0.2) for p in places)
+
+
 def test_topformer_attends_without_a_scale():
     """By a slow loop over heads and positions."""
     attention = topformer.Attention(8, heads=2).eval().double()

@@ -244,7 +244,7 @@ def test_names_nobody_knows_are_refused_before_anything_runs():
         everything.reproduce(["table2"], seeds=0)
     with pytest.raises(ValueError, match="got jobs=0"):
         run_all([TINY], jobs=0)
-    with pytest.raises(ValueError, match="got jobs=2 and a scheduler; .* leave one out"):
+    with pytest.raises(ValueError, match=r"got jobs=2 and a scheduler; .* leave one out"):
         run_all([TINY], jobs=2, scheduler="tcp://nowhere:1")
 
 

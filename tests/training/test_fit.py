@@ -243,6 +243,31 @@ def test_a_term_that_is_not_finite_stops_before_any_weight_changes():
     assert all(torch.equal(a, b) for a, b in zip(before, trainee.parameters(), strict=True))
 
 
+def test_a_term_that_is_not_finite_names_the_samples_of_its_part():
+    calls = []
+
+    def broken(logits, targets):
+        calls.append(len(targets))
+        return imachsr.losses.cross_entropy(logits, targets) * (float("nan") if len(calls) == 2 else 1.0)
+
+    plain = supervised()
+    trainee = imachsr.Supervised(plain.release(), plain.points, imachsr.scheme("imachsr", output=broken), classes=2)
+    loader = batches(bright_or_dark(8), 4)
+    right, wrong = torch.tensor(loader.batch_sampler.batch(0, 0)).chunk(2)
+    with pytest.raises(FloatingPointError, match="for the loss term 'output'") as error:
+        fit(trainee, loader, epochs=1, accumulate=2, progress=False)
+    assert all(f"sample {i} " in str(error.value) for i in wrong)
+    assert not any(f"sample {i} " in str(error.value) for i in right)
+
+
+def test_images_without_labels_are_counted_over_all_processes(monkeypatch):
+    monkeypatch.setattr(Ranks, "sum", lambda self, values: 3 * values)  # as if three processes had the same
+    dataset = bright_or_dark(4)
+    dataset.tensors[1][2] = 255
+    (epoch,) = fit(supervised(), batches(dataset, 4), epochs=1, progress=False)
+    assert epoch.unlabelled == 3
+
+
 def test_measuring_the_memory_format_changes_nothing():
     trainee = supervised()
     trainee.network.insert(1, nn.BatchNorm2d(8))
@@ -253,6 +278,20 @@ def test_measuring_the_memory_format_changes_nothing():
     assert all(torch.equal(value, before[name]) for name, value in trainee.state_dict().items())
     assert torch.equal(state, torch.get_rng_state())
     assert all(parameter.grad is None for parameter in trainee.parameters())
+
+
+def test_the_memory_format_is_measured_on_a_part_of_a_batch_in_the_precision_of_training(monkeypatch):
+    seen = []
+
+    def measured(_, images, targets):
+        seen.append((len(images), len(targets), torch.is_autocast_enabled("cpu")))
+        return torch.contiguous_format
+
+    monkeypatch.setattr("imachsr.training.memory_format.fastest_memory_format", measured)
+    loader = batches(bright_or_dark(4), 4)
+    fit(supervised(), loader, epochs=1, memory_format="auto", accumulate=2, precision="bf16", progress=False)
+    fit(supervised(), loader, epochs=1, memory_format="auto", progress=False)
+    assert seen == [(2, 2, True), (4, 4, False)]
 
 
 def test_every_process_takes_the_first_ones_memory_format(monkeypatch):

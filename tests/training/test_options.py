@@ -111,6 +111,7 @@ def test_the_average_is_what_evaluation_and_the_end_see():
     _, plain = trained()
     assert torch.equal(seen[-1], trainee.network[0].weight)
     assert not torch.equal(plain.network[0].weight, trainee.network[0].weight)
+    assert not torch.equal(plain.adapters[0].project.weight, trainee.adapters[0].project.weight)  # with it
     twin, weights = Average(plain.network, 0.5), []
     for value in (1.0, 2.0):
         nn.init.constant_(plain.network[0].bias, value)
@@ -206,7 +207,7 @@ def losses_of(scheme):
 
 @pytest.mark.parametrize("scheme", ["conventional", "deep_supervision", "imacsr", "imachsr"])
 def test_losses_are_those_stored(scheme):
-    """Numbers must not drift unseen. A wanted change renews the file (run this one), and raises NUMERICS."""
+    """Numbers must not drift unseen. A wanted change renews the file (run this one), and raises `Settings.numerics`."""
     stored = json.loads(LOSSES.read_text())[scheme]
     for here, there in zip(losses_of(scheme), stored, strict=True):
         assert here == pytest.approx(there, rel=1e-6, abs=1e-9)
