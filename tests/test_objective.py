@@ -16,6 +16,7 @@ from torch._dynamo.testing import CompileCounterWithBackend
 import imachsr
 from imachsr.models import Padded
 from imachsr.objective import SCHEDULES, SCHEMES, WEIGHTINGS, Supervised, at_label_size, counts, logits_of, shares
+from imachsr.objective.shares import share_of
 from imachsr.objective.supervised import PATIENCE
 from imachsr.objective.weights import balanced, least_of
 
@@ -465,6 +466,22 @@ def test_measuring_changes_no_gradient(impl):
         torch.testing.assert_close(value, results[1][name], rtol=1e-5, atol=1e-7)
 
 
+@pytest.mark.parametrize("size", [1e-6, 1e4], ids=["underflow", "overflow"])
+def test_gradients_are_matched_in_fp16_as_they_are(size):
+    """fp16 holds 6e-8 to 65504: what is measured there is neither zero nor infinite."""
+    scheme = imachsr.Scheme(
+        "matched",
+        supervision=lambda logits, targets: size * imachsr.losses.cross_entropy(logits, targets),
+        weighting="gradient_norm",
+        measured_batches=1,
+    )
+    exact, half = supervised(scheme), supervised(scheme)
+    exact(IMAGES, TARGETS)
+    with torch.autocast("cpu", torch.float16):
+        half(IMAGES, TARGETS)
+    torch.testing.assert_close(half.weights.factors, exact.weights.factors, rtol=0.03, atol=0)
+
+
 def test_measuring_begins_again_where_a_saved_state_stood():
     trainee = supervised(weighting="gradient_norm", measured_batches=2)
     start = copy.deepcopy(trainee.state_dict())
@@ -844,6 +861,45 @@ def test_sums_just_add_up():
         for i in range(2)
     ]
     torch.testing.assert_close(halves[0].total + halves[1].total, trainee(IMAGES, TARGETS).total)
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [
+        nn.CrossEntropyLoss(ignore_index=255, reduction="sum"),
+        partial(F.cross_entropy, reduction="sum"),
+        partial(at_label_size(imachsr.losses.cross_entropy), reduction="sum"),
+    ],
+)
+def test_sums_of_other_libraries_just_add_up_too(loss):
+    whole = shares(counts(TARGETS[:1]), counts(TARGETS))
+    for given in (loss, at_label_size(loss), partial(at_label_size(loss), ignore_index=255)):
+        assert share_of(given, whole, TARGETS) is whole.parts
+
+
+def test_a_mean_over_images_is_shared_by_images():
+    whole = shares(counts(TARGETS[:1]), counts(TARGETS))
+    for loss in (imachsr.losses.region, partial(imachsr.losses.mutual_information, estimator="region")):
+        assert share_of(loss, whole, TARGETS) is whole.labelled
+    assert share_of(imachsr.losses.infonce, whole, TARGETS) is whole.pixels
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [
+        nn.CrossEntropyLoss(torch.tensor([1.0, 3.0, 1.0]), ignore_index=255),
+        partial(F.cross_entropy, weight=torch.tensor([1.0, 3.0, 1.0])),
+        partial(imachsr.losses.cross_entropy, weight=torch.tensor([1.0, 3.0, 1.0])),
+    ],
+)
+def test_class_weights_are_refused_in_parts(loss):
+    """A mean over weights is not the mean of the parts' means by pixels."""
+    trainee = supervised("conventional", output=at_label_size(loss))
+    trainee(IMAGES, TARGETS).total.backward()
+    with pytest.raises(ValueError, match=r"got a loss with class weights for a part .*; its mean .*; train in one pro"):
+        trainee(IMAGES[:1], TARGETS[:1], shares(counts(TARGETS[:1]), counts(TARGETS)))
+    summed = partial(imachsr.losses.cross_entropy, weight=torch.tensor([1.0, 3.0, 1.0]), reduction="sum")
+    supervised("conventional", output=summed)(IMAGES[:1], TARGETS[:1], shares(counts(TARGETS[:1]), counts(TARGETS)))
 
 
 def test_shares_grow_with_the_processes_that_average():

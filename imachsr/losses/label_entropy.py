@@ -9,7 +9,7 @@ from ._common import safe_log, sum_dtype
 
 
 def label_entropy(targets: Tensor, *, classes: int, ignore_index: int = 255, estimator: str = "plug_in") -> Tensor:
-    """Entropy H(Y) of the labels in nats: the most that `mutual_information` can find, so that I / H(Y) is a share.
+    """Entropy H(Y) of the labels in nats: the most there is to find, so that I / H(Y) is a share.
 
         H(Y) = - sum_k P[k] log P[k],   P[k] = share of the labelled pixels that are of class k
 
@@ -17,7 +17,8 @@ def label_entropy(targets: Tensor, *, classes: int, ignore_index: int = 255, est
         targets: class ids (B, H, W), or (B,); int64.
         classes: K.
         ignore_index: label of pixels that count nowhere.
-        estimator: whose ceiling it is: "plug_in" averages over images with labelled pixels, all others take the batch.
+        estimator: of `mutual_information`, whose ceiling it is: "plug_in" averages over images with labelled pixels,
+            "variational" and "infonce" take the batch; "region" has units of its own and may exceed it.
 
     Returns:
         A float64 scalar; 0 when every pixel is ignored.

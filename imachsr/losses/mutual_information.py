@@ -32,7 +32,7 @@ def mutual_information(
 ) -> Tensor:
     """Minus the mutual information I between what a point says, Q, and the label Y, in nats: minimized, I grows.
 
-    The papers leave the estimator open (iMacHSR Eq. 3). With q the softmax of the upsampled logits:
+    iMacHSR leaves the estimator open (Eq. 1); iMacSR's is `variational`. With q the softmax of the upsampled logits:
 
     `plug_in` estimates I(Q; Y) given the image, Q a class drawn from q: from the joint P[k, j] = mean over an image's
     labelled pixels p of q_k(p) 1[y_p = j],
@@ -40,11 +40,12 @@ def mutual_information(
         I = sum_kj P[k, j] log(P[k, j] / (P[k] P[j])),   loss = - mean of I over images with labelled pixels
 
     It saturates at the image's H(Y), does not mind how the classes of q are permuted within an image, and is biased
-    upwards where labelled pixels are few beside K^2. Constant q is a saddle: no gradient there. With labels (B,) the
-    joint runs over the batch, since one label alone has no information.
+    upwards where labelled pixels are few beside K^2. Every constant q is a flat maximum of the loss: no gradient
+    there. With labels (B,) the joint runs over the batch, since one label alone has no information.
 
     `variational` is the bound I >= H(Y) - L_CE (Barber and Agakov 2003), H(Y) over the batch's labelled pixels. Its
-    gradient is that of cross-entropy: iMacSR's Eq. 2 to the letter. It saturates at H(Y); a bad q makes it negative.
+    gradient is that of cross-entropy: with "sum" that of iMacSR's Eq. 2, which divides by the number of images. It
+    saturates at H(Y); a bad q makes it negative.
 
     `infonce` contrasts pixels with class prototypes, see `infonce`; `region` takes the label's neighbourhood as the
     variable, see `region`. Those functions take the estimators' own settings.

@@ -16,7 +16,7 @@ def negative_entropy(features: Tensor, *, dim: int = 1, reduction: str = "mean",
 
     With p the softmax of the C channels at one position,
 
-        L_NE = mean over positions of sum_c p_c log p_c              (iMacSR Eq. 3, iMacHSR Eq. 3)
+        L_NE = mean over positions of sum_c p_c log p_c    (iMacSR Eq. 3, there a sum over them; iMacHSR Eq. 2)
 
     It runs from -log C (uniform) to 0 (one-hot). iMacSR's text says it is maximized: a slip in the sign, corrected in
     iMacHSR. Where one channel wins by far the gradient vanishes, so it prevents saturation better than it undoes it.

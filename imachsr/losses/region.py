@@ -32,17 +32,19 @@ def region(
 
         I = 1/2 log det S_y - 1/2 log det(S_y - S_yq S_q^-1 S_qy),   loss = - mean over images of sum_k I_k / 9
 
-    the lower bound of Zhao et al. (Region Mutual Information Loss, NeurIPS 2019), which is the second term up to a
-    constant; the first, of the labels alone, has no gradient and makes knowing nothing 0. The conditional determinant
-    is read off one Cholesky factor of the joint covariance, which stays positive where subtracting would not. It
-    saturates at 1/2 log(1 + variance / noise) per cell, sees linear dependence only, and needs upsampled maps: the
-    memory of cross-entropy's reference, several times over.
+    the information of Gaussian vectors with these covariances. The second term is, up to a constant, the lower bound of
+    Zhao et al. (Region Mutual Information Loss, NeurIPS 2019); the first, of the labels alone, has no gradient and
+    makes knowing nothing 0. It overrates H(Y), as a Gaussian does any vector of its covariance, so their difference
+    bounds nothing. With q = y and independent cells of variance v, I is 1/2 log((v + noise)^2 / (noise (2v + noise)))
+    per cell. It sees linear dependence only, and needs upsampled maps: the memory of cross-entropy's reference, several
+    times over. The conditional determinant is read off one Cholesky factor of the joint covariance, which stays
+    positive where subtracting would not.
 
     Args:
         logits: (B, K, h, w) at any resolution; floating point.
         targets: class ids (B, H, W), at least 3 x 3; int64.
-        pool: pixels per side that are averaged to a cell first (fewer in maps too small); cells without labelled
-            pixels leave their regions out.
+        pool: pixels per side that are averaged to a cell first (fewer in maps too small); rows and columns left over
+            at the bottom and right count nowhere, and cells without labelled pixels leave their regions out.
         noise: variance added to each cell.
         align_corners, ignore_index: as in `cross_entropy`.
         reduction: "mean" as above, or "sum": each image times its labelled pixels.
@@ -75,7 +77,7 @@ def region(
 
 
 def _information(q: Tensor, targets: Tensor, pool: int, noise: float, ignore_index: int) -> tuple[Tensor, Tensor]:
-    """Per image, the bound in nats per cell (0 where no region is labelled), and whether any region is."""
+    """Per image, the information in nats per cell (0 where no region is labelled), and whether any region is."""
     y = one_hot(targets, q.shape[1], ignore_index).to(q.dtype)
     labelled = (targets != ignore_index).unsqueeze(1).to(q.dtype)
     cell = max(1, min(pool, *(n // SIDE for n in targets.shape[1:])))

@@ -6,7 +6,7 @@ Axes: B images, (H, W) labels.
 from __future__ import annotations
 
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -51,14 +51,35 @@ def shares(part: Tensor, whole: Tensor, *, processes: int = 1) -> Shares:
 def share_of(loss: Loss, whole: Shares, *targets: Tensor) -> Tensor:
     """The share that a loss's value on a part has in its value on the whole.
 
-    Exact where the mean runs over pixels, images or positions. Losses of a batch as a whole (InfoNCE's class means,
-    mutual information of whole images, losses of other libraries) see the part alone, weighed by its pixels.
+    Gradients are exact where the mean runs over pixels, images or positions; values too, but for the H(Y) that the
+    variational bound takes from each part. Losses of a batch as a whole (InfoNCE, Dice, Lovasz, mutual information of
+    whole images) see the part alone, weighed by its pixels.
+
+    Raises:
+        ValueError: a mean over class weights, of which the part has another share than of the pixels.
     """
-    function = loss.func if isinstance(loss, partial) else loss
-    settings = loss.keywords if isinstance(loss, partial) else {}
-    if settings.get("reduction", "mean") == "sum":
+    function, settings = set_as(loss)
+    if settings.get("reduction", getattr(function, "reduction", "mean")) == "sum":
         return whole.parts
+    if isinstance(settings.get("weight", getattr(function, "weight", None)), Tensor):
+        raise ValueError(
+            "got a loss with class weights for a part of a batch; its mean is over the weights, and parts are weighed "
+            "by their pixels; train in one process with accumulate=1, or leave the weights out"
+        )
     if not targets:
         return whole.images
-    per_image = function is losses.mutual_information and settings.get("estimator", "plug_in") in ("plug_in", "region")
+    estimated = function is losses.mutual_information and settings.get("estimator", "plug_in")
+    per_image = function is losses.region or estimated in ("plug_in", "region")
     return whole.labelled if per_image and targets[0].ndim > 1 else whole.pixels
+
+
+def set_as(loss: Loss) -> tuple[Loss, dict[str, Any]]:
+    """The function or module within a loss, bound by `partial` or wrapped by `at_label_size`, and what is bound."""
+    settings: dict[str, Any] = {}
+    while isinstance(loss, partial) or hasattr(loss, "__wrapped__"):
+        if isinstance(loss, partial):
+            settings = {**loss.keywords, **settings}
+            loss = loss.func
+        else:
+            loss = loss.__wrapped__
+    return loss, settings

@@ -110,7 +110,8 @@ class Supervised(nn.Module):
         Args:
             images: (B, 3, H, W), or a tuple for networks of several inputs.
             targets: labels (B, H, W), or (B,) for classification; int64.
-            shares: where this batch is a part of a larger one, what it holds of it: the parts' totals then add up.
+            shares: where this batch is a part of a larger one, what it holds of it: the parts' totals then add
+                up, but for constants, see `share_of`.
         """
         inputs = images if isinstance(images, tuple) else (images,)
         check_aspect(inputs[0], targets)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from functools import partial
 from typing import Any, NamedTuple
 
 import torch
@@ -13,8 +12,9 @@ from torch import Tensor, nn
 
 from .. import losses
 from .scheme import SCHEDULES, Loss, Scheme
-from .shares import Shares, share_of
+from .shares import Shares, set_as, share_of
 
+SCALE = 2.0**16  # of losses whose gradients are compared; a power of two changes no digit
 OWN = ("output", "auxiliary")  # losses of the network's own logits: no schedule lets them fade
 
 
@@ -164,10 +164,9 @@ class Weights(nn.Module):
         due = [m for m, batches in enumerate(self.batches.tolist()) if seen[m] and batches < enough]
         if not due:
             return
-        output = torch.autograd.grad(terms["output"].value, parameters, retain_graph=True, allow_unused=True)
+        output = _gradients(terms["output"].value, parameters)
         for m in due:
-            loss = terms[self.matched[m]].value
-            own = torch.autograd.grad(loss, parameters, retain_graph=True, allow_unused=True)
+            own = _gradients(terms[self.matched[m]].value, parameters)
             pairs = [(a, b) for a, b in zip(output, own, strict=True) if a is not None and b is not None]
             for row, gradients in enumerate(zip(*pairs, strict=True)):
                 self.norms[row, m] += nn.utils.get_total_norm(gradients)
@@ -195,6 +194,16 @@ class Weights(nn.Module):
         self.measuring = self._short()
 
 
+def _gradients(loss: Tensor, parameters: Sequence[nn.Parameter]) -> list[Tensor | None]:
+    """Of the loss, by way of the largest scale that lets none overflow: fp16 would make small ones zero."""
+    scale = SCALE
+    while True:
+        found = torch.autograd.grad(scale * loss, parameters, retain_graph=True, allow_unused=True)
+        if scale == 1 or all(gradient.isfinite().all() for gradient in found if gradient is not None):
+            return [None if g is None else g.to(torch.promote_types(g.dtype, torch.float32)) / scale for g in found]
+        scale /= 2
+
+
 def _value(name: str, loss: Loss, scores: Tensor, *targets: Tensor) -> Any:
     """The loss; where it takes labels at their own size only, an error that says so."""
     sizes = [tuple(scores.shape[2:]), *(tuple(labels.shape[1:]) for labels in targets)]
@@ -220,8 +229,7 @@ def balanced(value: Tensor, log_variance: Tensor) -> Tensor:
 
 def least_of(loss: Loss, scores: Tensor, *targets: Tensor) -> Tensor | float:
     """The least a mean loss can be: -H(Y) for mutual information, -log C for negative entropy, taken as 0 otherwise."""
-    function = loss.func if isinstance(loss, partial) else loss
-    settings = loss.keywords if isinstance(loss, partial) else {}
+    function, settings = set_as(loss)
     if settings.get("reduction", "mean") != "mean":
         return 0.0
     if function is losses.negative_entropy:

@@ -41,10 +41,10 @@ def fit(
     """Train network and adapters together (Algorithm 1).
 
     Means are means over the labelled pixels of the whole batch, over however many processes and parts it is spread.
-    Losses of a batch as a whole (InfoNCE, Dice, Lovasz) see each part alone, and class weights are refused in parts.
     With batch norms these differ all the same: each part takes its statistics over its own images (on several GPUs,
-    each part over those of all processes). Layers of a network in train mode that were put to evaluation before, such
-    as frozen batch norms, stay so.
+    each part over those of all processes). So do losses of a batch as a whole (InfoNCE, Dice, Lovasz), which see a part
+    alone; class weights are refused in parts. Layers of a network in train mode that were put to evaluation before,
+    such as frozen batch norms, stay so.
 
     Args:
         trainee: the network with its scheme.

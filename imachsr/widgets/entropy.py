@@ -33,7 +33,7 @@ class EntropyEffect:
 
 
 def compute_entropy(features: np.ndarray, *, lambda_: float, temperature: float, steps: int = 200) -> EntropyEffect:
-    """Where features settle between a pull back to what they were, f0, and the regularizer of iMacHSR Eq. 3.
+    """Where features settle between a pull back to what they were, f0, and the regularizer (iMacSR Eq. 3).
 
     At each position, gradient descent from f0 on
 

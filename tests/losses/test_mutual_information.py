@@ -142,6 +142,30 @@ def test_infonce_slow_loop():
     assert infonce(logits, targets, temperature=0.2).item() == pytest.approx(-information, abs=1e-9)
 
 
+def test_plug_in_over_several_images_is_given_the_image():
+    """Each image tells all, with the classes of q swapped between them: nothing, were the two taken as one."""
+    targets = torch.tensor([[[0, 1]], [[1, 0]]])
+    guess = torch.nn.functional.one_hot(torch.tensor([[[0, 1]], [[0, 1]]]), 2).movedim(-1, 1) * 50.0
+    assert mutual_information(guess, targets).item() == pytest.approx(-math.log(2))
+    assert mutual_information(guess.movedim(1, -1).flatten(0, 2), targets.flatten()).item() == pytest.approx(
+        0, abs=1e-6
+    )
+
+
+def test_region_of_what_is_known_in_full():
+    targets = torch.randint(0, 2, (1, 90, 90), generator=torch.Generator().manual_seed(0))
+    certain = torch.nn.functional.one_hot(targets, 2).movedim(-1, 1).double() * 60
+    n, v = 5e-4, 0.25
+    per_class = math.log((v + n) ** 2 / (n * (2 * v + n))) / 2
+    assert -region(certain, targets, pool=1, noise=n).item() == pytest.approx(2 * per_class, rel=1e-3)
+    assert -region(certain, targets).item() > label_entropy(targets, classes=2), "it bounds nothing"
+
+
+def test_region_leaves_out_what_fills_no_cell():
+    logits, targets = torch.randn(1, 2, 14, 13), torch.randint(0, 2, (1, 14, 13))
+    torch.testing.assert_close(region(logits, targets), region(logits[:, :, :12, :12], targets[:, :12, :12]))
+
+
 def test_region_against_numpy():
     logits, targets = torch.randn(1, 2, 7, 8).double(), torch.randint(0, 2, (1, 7, 8))
     q, expected = logits.softmax(1)[0].numpy(), 0.0
