@@ -19,7 +19,7 @@ def add(verbs: argparse._SubParsersAction) -> None:
     parser.add_argument("--classes", type=int, default=11, help="classes of the labels (default: %(default)s)")
     parser.add_argument("--count", type=int, help="choose so many and print only those")
     parser.add_argument("--near", choices=["spread", "input", "center", "output"], help="(default: spread)")
-    parser.add_argument("--distance", type=int, help="take every so many-th base")
+    parser.add_argument("--distance", type=int, help="bases between points; with --near spread a multiple of it")
     parser.set_defaults(action=_points)
 
 

@@ -32,7 +32,7 @@ def choose_points(
         points: from `find_points`.
         count: M, or "log" for round(log2(number of bases)), at least one.
         near: "input", "center" or "output" fix which row of `count` steps is taken; "spread" is evenly over depth.
-        distance: bases from one chosen point to the next (every `distance`-th one); one base by default.
+        distance: bases from one chosen point to the next, with near="spread" a multiple of it; one base by default.
         rules: only points that meet one of these transition rules; no other points fill up where these are too few.
         names: only these points; as many names as `count` fix the choice.
 

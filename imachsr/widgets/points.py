@@ -20,7 +20,7 @@ def compute_points(
         rule: a transition rule that every chosen point must meet, or "any".
         count: M, or "log".
         near: which row of points: "spread", "input", "center" or "output".
-        distance: bases from one point to the next, or 0 to leave it open.
+        distance: bases from one point to the next, with "spread" a multiple of it, or 0 to leave it open.
 
     Raises:
         ValueError: fewer points than asked.
@@ -44,7 +44,8 @@ def point_picker(networks: Mapping[str, Sequence[Point]], *, counts: int = 6, di
         raise ValueError("got no networks; the picker draws at least one; pass {name: find_points(network, images)}")
 
     def render(network: str, **wishes: Any) -> str:
-        return _chosen_html(network, networks[network], compute_points(networks[network], **wishes))
+        distance = wishes["distance"] if wishes["near"] == "spread" else 0
+        return _chosen_html(network, networks[network], compute_points(networks[network], **wishes), distance)
 
     controls = {
         "network": dropdown("Network", [*networks], next(iter(networks))),
@@ -56,7 +57,7 @@ def point_picker(networks: Mapping[str, Sequence[Point]], *, counts: int = 6, di
     return explorer(controls, render)
 
 
-def _chosen_html(network: str, points: Sequence[Point], chosen: Sequence[Point]) -> str:
+def _chosen_html(network: str, points: Sequence[Point], chosen: Sequence[Point], multiple: int) -> str:
     from ..figures import ribbon, ribbon_alt
 
     rows = [
@@ -70,4 +71,6 @@ def _chosen_html(network: str, points: Sequence[Point], chosen: Sequence[Point])
         for point in chosen
     ]
     caption = f"{network}: {len(chosen)} of {len(points)} points chosen."
+    if multiple > 1:
+        caption += f" Spread over depth, they lie a multiple of {multiple} bases apart."
     return picture(ribbon(points, chosen), ribbon_alt(points, chosen), caption) + table(rows)

@@ -83,6 +83,15 @@ def test_words_say_what_the_picture_shows(picker, networks):
     assert f"2 of {len(points)} points chosen" in text
 
 
+def test_spread_says_what_a_distance_is_to_it(picker, networks):
+    words = "they lie a multiple of 2 bases apart"
+    assert words in picker.set(network="8 blocks", near="spread", distance=2)
+    bases = [point.name for point in networks["8 blocks"].blocks]
+    places = [bases.index(name) for name in chosen_names(picker.view.value)]
+    assert len({place % 2 for place in places}) == 1
+    assert words not in picker.set(near="input")
+
+
 def test_controls_are_labelled_and_native(picker):
     for control in picker.controls.values():
         assert control.description
