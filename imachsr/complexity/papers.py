@@ -51,11 +51,14 @@ def stated_time(cost: Cost) -> tuple[Quantity, ...]:
 
 
 def corrected_time(cost: Cost) -> tuple[Quantity, ...]:
-    """The time of one step in one unit, operations, forward and backward of each kind of term together."""
+    """The time of one step in one unit, operations, forward and backward of each kind of term together.
+
+    Outside products, an operation of the network counts once per number made (`count`), a loss in full.
+    """
     return (
         Quantity("network", "sum over D layers", _sum(cost, "network"), "operations", "every layer counted"),
         Quantity("features", "B w h C per reader", _sum(cost, "features"), "operations", "gradients added up"),
-        Quantity("adapters", "sum 6 B w h C K", _sum(cost, "adapter"), "operations", "forward 2, backward 4"),
+        Quantity("adapters", "sum 6 B w h C K + 2 B w h K", _sum(cost, "adapter"), "operations", "product and bias"),
         Quantity("output loss", "c B W H K", _sum(cost, "output"), "operations", "c counted, not hidden"),
         Quantity("point losses", "sum c B W H K", _sum(cost, "supervision"), "operations", "M of them"),
         Quantity("entropies", "sum c B w h C", _sum(cost, "regularizer"), "operations", "linear in B"),

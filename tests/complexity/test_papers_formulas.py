@@ -44,6 +44,10 @@ def test_corrected_time_is_all_of_it_in_one_unit(parts):
     quantities = complexity.corrected_time(cost)
     assert sum(quantity.value for quantity in quantities) == cost.operations
     assert {quantity.unit for quantity in quantities} == {"operations"}
+    adapters = next(quantity for quantity in quantities if quantity.name == "adapters")
+    B, K, w, h = 4, 2, 6, 4
+    assert adapters.formula == "sum 6 B w h C K + 2 B w h K"
+    assert adapters.value == sum(6 * B * w * h * C * K + 2 * B * w * h * K for C in (8, 4))
 
 
 @pytest.mark.parametrize("implementation", complexity.IMPLEMENTATIONS)
