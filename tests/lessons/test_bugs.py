@@ -51,6 +51,25 @@ def test_what_is_shown_runs_where_it_is_pasted(number):
         assert lessons.mended(number, scope["step"]).passed is healthy
 
 
+@pytest.mark.parametrize(
+    ("number", "old", "new"),
+    [(4, "norm=output)", "norm=output.detach().clone())"), (7, "store[0]", "store[-1]")],
+    ids=["detached", "kept"],
+)
+def test_half_a_mend_is_none(number, old, new):
+    scope = {}
+    assert old in lessons.bug(number).code
+    exec(lessons.bug(number).code.replace(old, new), scope)
+    assert not lessons.mended(number, scope["step"])
+
+
+@pytest.mark.parametrize("last", ["        yield store[-1]\n        store.clear()\n", "        yield store.pop(0)\n"])
+def test_other_mends_of_bug_7_are_mends_too(last):
+    scope = {}
+    exec(lessons.bug(7).code.replace("        yield store[0]\n", last), scope)
+    assert lessons.mended(7, scope["step"])
+
+
 def test_ten_different_bugs():
     assert len(lessons.BUGS) == 10
     assert len({bug.name for bug in lessons.BUGS}) == 10

@@ -10,6 +10,7 @@ from typing import Any
 
 Step = Callable[..., Any]
 IMPORTS = {
+    r"\bIterator\[": "from collections.abc import Iterator\n",  # apart from what was installed
     r"\btorch\.": "import torch",
     r"\bF\.": "import torch.nn.functional as F",
     r"\bTensor\b": "from torch import Tensor",

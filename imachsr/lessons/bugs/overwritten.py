@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 
 from ...points import find_points
@@ -29,13 +28,13 @@ def mended(network: tiny.Tiny, images: Tensor) -> Tensor:
 
 
 def measure(step: Step) -> float:
-    """Share of negative values in the features, at the points that find_points marks `overwritten`."""
+    """Share of negative values in the features, at the points that find_points marks `overwritten`; 0 if detached."""
     network, (images, _) = tiny.network(norm=True), tiny.batch()
     marked = [point.name for point in find_points(network, images) if point.overwritten]
     if "norm" not in marked:
         raise AssertionError(f"the norm should be marked overwritten, not {marked}")
-    with torch.no_grad():
-        return float((step(network, images) < 0).float().mean())
+    features = step(network, images)
+    return float((features < 0).float().mean()) if features.requires_grad else 0.0
 
 
 BUG = Bug(
@@ -44,7 +43,7 @@ BUG = Bug(
     broken=step,
     mended=mended,
     measure=measure,
-    symptom="share of negative values in the output of a batch norm",
+    symptom="share of negative values in the output of a batch norm (0 where no gradient flows back)",
     healthy=lambda value: value > 0.2,
     tool="find_points: Point.overwritten says which tensors are changed in place later",
     lesson="The hook keeps a reference, and ReLU(inplace=True) writes into that very tensor: the features are those "

@@ -50,7 +50,7 @@ def _row(seed: int) -> tuple[int, int, int, str]:
 
 def _outputs(seed: int) -> tuple[dict[str, torch.Tensor]]:
     a, b, c = (tensor(rng(seed), 2, 3) for _ in range(3))  # equal in value, three objects
-    return ({"conv": a, "bn": b, "bn.identity": b, "block": b, "head": c, "output": c},)
+    return ({"conv": a, "bn": b, "bn.identity": b, "flat": b.flatten(), "block": b, "head": c, "output": c},)
 
 
 def _tokens(seed: int) -> tuple[torch.Tensor, int, int]:
@@ -115,13 +115,17 @@ EXERCISES = (
     Exercise(
         id="02.distinct",
         task="Hooks on every module see the same tensor object several times: a block returns what its last layer "
-        "returned. Keep the first name of every tensor object, in order. Two tensors of equal values are two points.",
+        "returned. Keep the first name of every tensor object, in order. Two tensors of equal values are two points, "
+        "and so are a tensor and a view of it.",
         solution=distinct,
         instance=_outputs,
         wrong={
             "kept every name: one tensor, several points": lambda seen: list(seen),
             "compared values: equal tensors at two places are two points": lambda seen: list(
                 {tuple(t.flatten().tolist()): n for n, t in reversed(seen.items())}.values()
+            )[::-1],
+            "compared memory: a view has its tensor's, and is a point of its own": lambda seen: list(
+                {t.data_ptr(): n for n, t in reversed(seen.items())}.values()
             )[::-1],
             "kept the last name of a tensor instead of the first": lambda seen: list(
                 {id(tensor): name for name, tensor in seen.items()}.values()
