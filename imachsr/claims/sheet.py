@@ -17,7 +17,8 @@ NAMES = {
     "seaformer": "SeaFormer", "hrnet_w18": "HRNet-W18", "hrnet_w18_ocr": "HRNet-W18 OCR", "hrnet_w48": "HRNet-W48",
 }  # fmt: skip
 SETTINGS = {"points": "M = {}", "distance": "distance {}", "near": "near {}", "theta": "{:g} degrees",
-            "clustering": "clusters {}", "weighting": "{}", "lambda_": "lambda {:g}"}  # fmt: skip
+            "clustering": "clusters {}", "lighter": "at {:g} times the cost", "weighting": "{}",
+            "lambda_": "lambda {:g}"}  # fmt: skip
 
 
 def label(claim: Claim, contrast: Contrast) -> str:

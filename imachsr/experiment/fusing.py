@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -15,6 +15,9 @@ from torch import Tensor, nn
 from .. import hierarchy
 from ..points import Point, choose_points, find_points
 from .ledger import Result
+
+if TYPE_CHECKING:
+    from ..models.hrnet import HRNet
 
 
 def examples_of(example: Tensor | Sequence[Tensor]) -> list[Tensor]:
@@ -37,42 +40,52 @@ def fused(
         points: on it.
         clusters: of each class, for each point.
         inputs: an example batch.
-        lighter: inference costs at most so many times the plain network's.
-    """
-    channels = None if lighter is None else lighter_channels(lighter, network, points, clusters, inputs)
-    return hierarchy.fuse(network, points, clusters, *inputs, channels=channels)
-
-
-def lighter_channels(
-    times: float,
-    network: nn.Module,
-    points: Sequence[Point],
-    clusters: Sequence[Sequence[int]],
-    inputs: Sequence[Tensor],
-) -> list[int]:
-    """Channels of the OCR blocks, all scaled alike, with which inference costs at most `times` the plain network's.
-
-    The network is not touched, and no random number is drawn.
+        lighter: inference costs at most so many times the plain network's, the channels of all OCR modules scaled
+            alike: those at the points, and those of the network's own head where it has one, which starts anew (HS3
+            Section 4.3).
 
     Raises:
-        ValueError: a budget that not even the smallest blocks meet.
+        ValueError: a budget that not even the smallest channels meet, or a point within the head that is scaled.
     """
+    if lighter is None:
+        return hierarchy.fuse(network, points, clusters, *inputs)
     plain = on_meta(network)
     images = [torch.zeros(1, *each.shape[1:], device="meta") for each in inputs]
 
     def build(share: float) -> nn.Module:
-        return hierarchy.fuse(copy.deepcopy(plain), points, clusters, *images, channels=_scaled(full, share))
+        return _scaled(copy.deepcopy(plain), points, clusters, images, share)
 
     with torch.random.fork_rng(devices=[]):
-        full = rule_of(hierarchy.fuse(copy.deepcopy(plain), points, clusters, *images))
-        share, _ = hierarchy.lighter(build, *images, flops=times * hierarchy.operations(plain, *images))
-    return _scaled(full, share)
+        share, _ = hierarchy.lighter(build, *images, flops=lighter * hierarchy.operations(plain, *images))
+    return _scaled(network, points, clusters, inputs, share)
+
+
+def _scaled(
+    network: nn.Module,
+    points: Sequence[Point],
+    clusters: Sequence[Sequence[int]],
+    inputs: Sequence[Tensor],
+    share: float,
+) -> nn.Module:
+    """Fused with a share of the channels; those at the points follow the network's own OCR head where it has one."""
+    from ..models.hrnet import OCR_HEAD
+
+    own = ocr_head_of(network)
+    if own is None or share == 1:
+        return hierarchy.fuse(network, points, clusters, *inputs, share=share)
+    if inside := [point.name for point in points if {*point.path.split(".")} & {*OCR_HEAD}]:
+        raise ValueError(
+            f"got points {inside} within the network's OCR head; lighter changes its channels; choose points before it"
+        )
+    own.set_ocr_channels(max(2, round(share * own.ocr_channels)))
+    return hierarchy.fuse(network, points, clusters, *inputs)
 
 
 def inference_cost(network: nn.Module, model: str, example: Sequence[Tensor]) -> dict[str, Any]:
     """What a fused network costs beside the plain one, for one image: [fused, plain] parameters and operations.
 
-    Beside them the image's size, the channels of the OCR blocks, and those of HS3's rule.
+    Beside them the image's size, the channels of the OCR blocks, those of HS3's rule, and where the network has an OCR
+    head of its own, that head's.
 
     Args:
         network: fused.
@@ -83,11 +96,12 @@ def inference_cost(network: nn.Module, model: str, example: Sequence[Tensor]) ->
 
     plain = on_meta(models.create(model, head_of(network).head.out_channels))
     images = [torch.zeros(1, *each.shape, device="meta") for each in example]
-    both = on_meta(network), plain
+    both, own = (on_meta(network), plain), ocr_head_of(network)
     return {
         "size": list(example[0].shape[-2:]),
         "channels": channels_of(network),
         "channels_by_rule": rule_of(network),
+        **({"ocr_head": own.ocr_channels} if own else {}),
         "parameters": [sum(one.numel() for one in each.parameters()) for each in both],
         "operations": [hierarchy.operations(each, *images) for each in both],
     }
@@ -114,7 +128,8 @@ def cost_in_words(result: Result) -> str:
     found = f"inference at {height}x{width}: {more / 2e9:.4g} GMACs, {more / plain:.4f} times the plain network's"
     rule = noted.get("channels_by_rule", noted["channels"])
     scale = sum(noted["channels"]) / sum(rule)
-    return f"{found}; OCR blocks of {noted['channels']} channels, {scale:.3f} of the {rule} of HS3's rule"
+    head = f", the network's own OCR head of {noted['ocr_head']}" if "ocr_head" in noted else ""
+    return f"{found}; OCR blocks of {noted['channels']} channels, {scale:.3f} of the {rule} of HS3's rule{head}"
 
 
 def head_of(network: nn.Module) -> hierarchy.FusedHead:
@@ -122,13 +137,16 @@ def head_of(network: nn.Module) -> hierarchy.FusedHead:
     return next(module for module in network.modules() if isinstance(module, hierarchy.FusedHead))
 
 
+def ocr_head_of(network: nn.Module) -> HRNet | None:
+    """The part of a network that ends in an OCR head of its own, or None."""
+    from ..models.hrnet import HRNet
+
+    return next((module for module in network.modules() if isinstance(module, HRNet) and module.ocr), None)
+
+
 def on_meta(network: nn.Module) -> nn.Module:
     """A copy without values: it computes shapes only."""
     return copy.deepcopy(network).to("meta")
-
-
-def _scaled(channels: Sequence[int], share: float) -> list[int]:
-    return [max(2, round(share * each)) for each in channels]
 
 
 def rebuilt(result: Result) -> nn.Module:
@@ -139,6 +157,8 @@ def rebuilt(result: Result) -> nn.Module:
     if result.settings["scheme"] != "hs3_fuse":
         return network
     noted = result.provenance["inference"]
+    if own := ocr_head_of(network):
+        own.set_ocr_channels(noted.get("ocr_head", own.ocr_channels))
     inputs = [torch.zeros(2, *shape) for shape in result.provenance["input_shapes"]]
     points = choose_points(find_points(network, *inputs), len(result.points), names=[*result.points])
     return hierarchy.fuse(network, points, result.provenance["hs3"]["clusters"], *inputs, channels=noted["channels"])

@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import asdict, dataclass, fields
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from ..datasets import FILES
 from ..objective import SCHEDULES, SCHEMES, WEIGHTINGS
 from ..training import DTYPES, LEARNING_RATES
 from .supervisions import SUPERVISIONS, own_supervision
@@ -165,8 +167,7 @@ class Settings:
             )
         if self.test_scales is not None and 0 in self.test_scales:
             raise ValueError(f"got test_scales={self.test_scales}; a factor is above 0; give such as (0.5, 1.0, 1.5)")
-        if self.test_scales == (1.0,):
-            object.__setattr__(self, "test_scales", None)  # equal runs have one key
+        self._name_once()
         if self.crop is not None and not self.augment:
             raise ValueError(
                 f"got crop={self.crop} without augment; crops are cut by augmentation; add augment, or leave crop out"
@@ -178,6 +179,18 @@ class Settings:
                 f"got tier={self.tier!r} with other settings than that tier's; a tier's name stands for "
                 f"{_defaults(self.tier, self.data)}; use Settings.at({self.tier!r}, ...), which calls the rest custom"
             )
+
+    def _name_once(self) -> None:
+        """Equal runs have one key: what is so anyway is not named."""
+        idle: dict[str, Any] = {"test_scales": (1.0,), "crop": self.size}
+        if self.data in FILES and (self.classes or self.inputs):
+            options = import_module(f"..datasets.{self.data}", __package__).OPTIONS
+            idle |= {name: choices[0] for name, choices in options.items()}
+        for name, value in idle.items():
+            if getattr(self, name) == value:
+                object.__setattr__(self, name, None)
+        if self.points == 1:
+            object.__setattr__(self, "divide", True)
 
     def _check_points(self) -> None:
         """What is asked at the points fits the scheme, and a loss of its own is not named: equal runs have one key."""
@@ -217,10 +230,6 @@ class Settings:
         if self.lighter is not None and self.scheme != "hs3_fuse":
             raise ValueError(
                 f"got lighter={self.lighter} with scheme {self.scheme!r}; only 'hs3_fuse' adds to inference; drop it"
-            )
-        if self.lighter is not None and self.lighter <= 1:
-            raise ValueError(
-                f"got lighter={self.lighter}; fusing adds to what inference costs; give a factor above 1, such as 1.1"
             )
 
     def _check_types(self) -> None:

@@ -56,6 +56,7 @@ def fuse(
     clusters: Sequence[Sequence[int]],
     *images: Tensor,
     channels: Sequence[int] | None = None,
+    share: float = 1.0,
 ) -> nn.Module:
     """Fuse what the points see into the network's last convolution (HS3 Section 3.2, Fig. 3), in place.
 
@@ -66,7 +67,8 @@ def fuse(
         points: from `choose_points` on this network, in order of depth.
         clusters: the cluster of each class (K,) at each point.
         images: an example input, to find that convolution.
-        channels: of the OCR block at each point; by default HS3's, see `channels_by_rule`.
+        channels: of the OCR block at each point; by default HS3's, see `channels_by_rule`, times `share`.
+        share: of those channels.
 
     Returns:
         The network, its convolution replaced by a `FusedHead`.
@@ -80,7 +82,7 @@ def fuse(
             f"got clusters for {len(clusters)} points and {len(points)} points; each point needs its own; "
             "derive them with class_count and tradeoff"
         )
-    channels = channels or channels_by_rule(head.in_channels, len(points))
+    channels = channels or [max(2, round(share * each)) for each in channels_by_rule(head.in_channels, len(points))]
     if len(channels) != len(points) or min(channels) < 2:
         raise ValueError(f"got channels={list(channels)} for {len(points)} points; each point needs two or more")
     sizes = [max(ids) + 1 for ids in clusters]
@@ -105,8 +107,10 @@ def channels_by_rule(width: int, count: int) -> list[int]:
 def lighter(build: Callable[[float], nn.Module], *images: Tensor, flops: float, steps: int = 12) -> tuple[float, int]:
     """The largest share of channels at which a fused network costs no more than a budget (HS3 Section 4.3).
 
+    HS3 scales the channels of all OCR modules by one factor, those of the network's own OCR head too.
+
     Args:
-        build: share in (0, 1] -> the network with the channels of its OCR blocks scaled so.
+        build: share in (0, 1] -> the network with the channels of its OCR modules scaled so.
         images: an example input; only its shape matters, so a meta tensor will do for a network on meta.
         flops: budget, floating point operations of one forward pass.
         steps: halvings of the interval searched.
@@ -135,7 +139,7 @@ def lighter(build: Callable[[float], nn.Module], *images: Tensor, flops: float, 
         least = operations(build(high), *images)
         raise ValueError(
             f"got a budget of {flops:.3g} operations; even the smallest blocks cost {least:.3g}; raise the budget, or "
-            "scale the network's own blocks too"
+            "take a network with an OCR head of its own, which is scaled too"
         )
     return low, operations(build(low), *images)
 

@@ -7,6 +7,7 @@ checkpoints load as they are.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -16,6 +17,7 @@ from torchvision.models.resnet import BasicBlock, Bottleneck
 from .ocr import OCR, pixel_representations
 
 STEM = 64  # channels; its bottlenecks end in 4 times as many
+OCR_HEAD = ("conv3x3_ocr", "ocr_distri_head", "cls_head")  # the modules whose width is that of the OCR head
 
 
 def w18(classes: int, *, ocr: bool = False, align_corners: bool = False) -> HRNet:
@@ -78,11 +80,17 @@ class HRNet(nn.Module):
         self.ocr = ocr
         if ocr:
             self.aux_head = _head(sum(widths), classes)
-            self.conv3x3_ocr = pixel_representations(sum(widths), ocr_channels)
-            self.ocr_distri_head = OCR(ocr_channels)
-            self.cls_head = nn.Conv2d(ocr_channels, classes, 1)
+            self.set_ocr_channels(ocr_channels)
         else:
             self.last_layer = _head(sum(widths), classes)
+
+    def set_ocr_channels(self, channels: int) -> None:
+        """Give the OCR head C `channels`; its weights start anew."""
+        first, last, like = cast(nn.Conv2d, self.aux_head[0]), cast(nn.Conv2d, self.aux_head[-1]), self.conv1.weight
+        self.ocr_channels = channels
+        self.conv3x3_ocr = pixel_representations(first.in_channels, channels).to(like)
+        self.ocr_distri_head = OCR(channels).to(like)
+        self.cls_head = nn.Conv2d(channels, last.out_channels, 1).to(like)
 
     def forward(self, images: Tensor) -> Tensor | dict[str, Tensor]:
         """Images (B, 3, H, W), any size, to logits (B, K, H/4, W/4), rounded up.

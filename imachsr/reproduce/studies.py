@@ -173,9 +173,10 @@ HS3_MORE: dict[str, list[dict[str, Any]]] = {
         *({**HS3_RGBD, **how, "scheme": s} for how in ({}, MULTI_SCALE) for s in ("conventional", "hs3_fuse")),
     ],
     "cityscapes": [
-        {**HS3_OWN["hrnet_w18_small_v2"], "scheme": "hs3", "clustering": by} for by in ("k_means", "manual")
+        *({**HS3_OWN["hrnet_w18_small_v2"], "scheme": "hs3", "clustering": by} for by in ("k_means", "manual")),
+        {**HS3_OWN["hrnet_w18_small_v2_ocr"], "scheme": "hs3_fuse", "lighter": 1.0},
     ],
-}  # of its Tables 5, 2 and 6
+}  # of its Tables 5, 2, 6 and 3
 SIX = ("conventional", "deep_supervision", "imacsr", "imachsr", "hs3", "hs3_fuse")
 
 

@@ -333,5 +333,6 @@ def test_every_comparison_has_a_short_label_of_its_own():
     assert max(map(len, labels)) < 90
     assert "Table 2, CamVid, DeepLabv3+: imacsr, mIoU" in labels
     assert "HS3 Table 3, Cityscapes, HRNet-W18 OCR: hs3_fuse, mIoU" in labels
+    assert "HS3 Table 3, Cityscapes, HRNet-W18 OCR: hs3_fuse, at 1 times the cost, mIoU" in labels
     assert "HS3 Table 5, NYUDv2, HRNet-W18 OCR: 80 degrees vs 0 degrees, mIoU" in labels
     assert "Fig. 4: near center, distance 2 vs distance 1, constant weight, mF1" in labels

@@ -4,6 +4,7 @@ import os
 import pickle
 import signal
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -14,10 +15,11 @@ from imachsr import complexity
 from imachsr.cli import main
 from imachsr.experiment import Result, first_phase, results, run, tradeoffs
 from imachsr.experiment.export import export
-from imachsr.experiment.fusing import cost_in_words, rebuilt
+from imachsr.experiment.fusing import cost_in_words, inference_cost, rebuilt
 from imachsr.experiment.phases import derive, reduced, steps
-from imachsr.experiment.study import data_of
-from imachsr.hierarchy import operations
+from imachsr.experiment.study import build, data_of
+from imachsr.hierarchy import lighter, operations
+from imachsr.models.hrnet import HRNet
 from imachsr.training import Stopped
 
 TINY = imachsr.Settings(
@@ -88,7 +90,9 @@ def test_one_first_phase_serves_every_theta(ran, monkeypatch):
 
     ledger, result = ran
     trained, train = [], study._train_and_score
-    monkeypatch.setattr(study, "_train_and_score", lambda *words: trained.append(words[0].scheme) or train(*words))
+    monkeypatch.setattr(
+        study, "_train_and_score", lambda *words, **how: trained.append(words[0].scheme) or train(*words, **how)
+    )
     other = run(replace(TINY, theta=0.0), ledger=ledger, progress=False)
     assert trained == ["hs3"]
     assert other.key != result.key
@@ -266,6 +270,35 @@ def test_a_network_that_cannot_be_fused_is_refused_before_the_first_phase(monkey
         run(replace(TINY, scheme="hs3_fuse"), ledger=tmp_path, progress=False)
 
 
+def test_only_a_network_with_an_ocr_head_can_be_fused_at_its_own_cost(monkeypatch, tmp_path):
+    """HS3 Section 4.3: one factor for the channels of all OCR modules, the network's own head included."""
+    monkeypatch.setattr("imachsr.training.fit", lambda *_, **__: pytest.fail("training began"))
+    with pytest.raises(ValueError, match=r"even the smallest blocks cost .* OCR head of its own"):
+        run(replace(TINY, scheme="hs3_fuse", lighter=1.0), ledger=tmp_path, progress=False)
+    monkeypatch.setattr("imachsr.hierarchy.lighter", partial(lighter, steps=4))  # coarse, to be quick
+    shallow = partial(HRNet, width=18, bottlenecks=1, modules=(1, 1, 1), blocks=1, ocr=True)
+    monkeypatch.setitem(imachsr.models.REGISTRY, "shallow", shallow)
+    settings = replace(TINY, scheme="hs3_fuse", lighter=1.0, model="shallow")
+    image, clusters = torch.zeros(3, 32, 48), [[k // 2 for k in range(11)]] * 2
+    trainee = build(settings, 11, image, clusters)
+    cost = inference_cost(trainee.network, settings.model, [image])
+    more, plain = cost["operations"]
+    width = cost["ocr_head"]
+    assert 0.9 * plain < more <= plain
+    assert 2 < width < 512
+    assert cost["channels"] == cost["channels_by_rule"] == [width // 4, width // 2], "one factor for all of them"
+    trainee(torch.rand(2, *image.shape), torch.zeros(2, 32, 48, dtype=torch.int64)).total.backward()
+    noted = {"inference": cost, "hs3": {"clusters": clusters}, "input_shapes": [[*image.shape]]}
+    result = Result(
+        key="", settings=settings.stored(), classes=tuple("abcdefghijk"), scores={}, history=[], per_image=[],
+        points=tuple(point.name for point in trainee.points), provenance=noted,
+    )  # fmt: skip
+    rebuilt(result).load_state_dict(trainee.release().state_dict())
+    assert f"OCR head of {width}" in cost_in_words(result)
+    with pytest.raises(ValueError, match=r"within the network's OCR head; .* choose points before it"):
+        build(replace(settings, near="output"), 11, image, clusters)
+
+
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
@@ -280,7 +313,6 @@ def test_a_network_that_cannot_be_fused_is_refused_before_the_first_phase(monkey
         ({"gamma": (0.1, -1.0)}, "at least 0 per point"),
         ({"gamma": 0.1}, "one finite weight"),
         ({"lighter": 2.0}, "only 'hs3_fuse' adds to inference"),
-        ({"scheme": "hs3_fuse", "lighter": 1.0}, "give a factor above 1"),
     ],
 )
 def test_wrong_settings_are_refused(changes, words):
