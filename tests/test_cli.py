@@ -44,6 +44,7 @@ def test_run_prints_the_table_files_the_result_and_answers_again(tmp_path, capsy
         (["results", "publish", "zz"], 1, "exactly one"),
         (["results", "show", "zz"], 1, "imachsr results"),
         (["results", "publish"], 1, "no keys"),
+        (["results", "publish", "zz", "--out", "table.csv"], 1, "got --out with 'publish'"),
         (["data", "get", "imagenet", "--root", "x"], 1, "camvid"),
         (["points", "--near", "input"], 1, "add --count M"),
         (["results", "--ledger", "nowhere"], 1, "got --ledger nowhere, which is no folder"),

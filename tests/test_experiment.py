@@ -129,6 +129,27 @@ def test_points_by_name_are_those_supervised(tmp_path):
         replace(settings, near="input")
 
 
+@pytest.mark.parametrize(
+    ("plain", "named"),
+    [
+        ({"data": "camvid", "root": "x"}, {"classes": 11}),
+        ({"data": "nyudv2", "root": "x"}, {"inputs": "rgb+hha"}),
+        ({"augment": True}, {"crop": TINY.size}),
+        ({"points": 1}, {"divide": False}),
+    ],
+)
+def test_what_is_so_anyway_makes_no_key_of_its_own(plain, named):
+    plain = replace(TINY, length=None, **plain)
+    assert replace(plain, **named).key("d") == plain.key("d")
+    assert replace(plain, **named) == plain
+
+
+def test_results_of_several_processes_are_no_seeds_of_one(ran):
+    _, result = ran
+    assert result.group == replace(result, provenance={**result.provenance, "processes": 1}).group
+    assert result.group != replace(result, provenance={**result.provenance, "processes": 4}).group
+
+
 def test_a_weight_without_effect_makes_no_key_of_its_own():
     deep = replace(TINY, scheme="deep_supervision")
     assert deep.key("d") == replace(deep, lambda_=0.5).key("d")

@@ -48,9 +48,9 @@ def scored(both: Sequence[tuple[Result, Result]], metric: str, protocol: str) ->
 
 
 def _ground(run: Result, named: AbstractSet[str]) -> str:
-    """Equal for runs that may be compared: settings not named by the contrast, data and numerics."""
+    """Equal for runs that may be compared: settings not named by the contrast, data, numerics and processes."""
     shared = {k: v for k, v in _decisive(run).items() if k not in named and k not in ASIDE}
-    return json.dumps([shared, run.provenance.get("fingerprint"), run.provenance.get("numerics", 1)], sort_keys=True)
+    return json.dumps([shared, *run.origin], sort_keys=True)
 
 
 def _decisive(run: Result) -> dict[str, Any]:

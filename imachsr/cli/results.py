@@ -86,6 +86,9 @@ def _results(given: argparse.Namespace) -> None:
     given.baseline = given.baseline or "conventional"
     where = wanted(given.where)
     if given.act == "publish":
+        for name in ("out", "format", "published"):
+            if getattr(given, name):
+                raise ValueError(f"got --{name} with 'publish'; it copies to {published_folder()}; leave it out")
         local = given.ledger or ledger_folder()
         keys = [result.key for result in chosen(results(local), given.keys, where)] if where else given.keys
         for path in publish(keys, ledger=local):

@@ -21,7 +21,7 @@ HELP = {
     "data": "streets, camvid, cityscapes, synthia_sf or nyudv2",
     "root": "folder of the data, for all but streets",
     "split": "camvid: random600, val101, blocked600; camvid and streets: tune; cityscapes: val500; "
-    "synthia_sf: random:1596/628",
+    "synthia_sf: random:1596/628; at a tier the last two are the default",
     "scheme": "",
     "points": "number of intermediate points M",
     "near": "",

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from ..objective import SCHEMES
+from ..training.checkpoint import write_whole
 from .settings import OF_CLUSTERS, OF_POINTS, Settings
 
 TUNING = "tuning"
@@ -90,14 +91,19 @@ class Result:
 
     @property
     def group(self) -> str:
-        """Equal for results that differ in their seed alone: same settings, data and numerics."""
+        """Equal for results that differ in their seed alone: same settings, data, numerics and processes."""
         known = {name: value for name, value in self.settings.items() if name in Settings.__dataclass_fields__}
-        origin = self.provenance.get("fingerprint", ""), self.provenance.get("numerics", 1)
         try:
             settings = Settings(**known)
         except ValueError:  # its tier has other defaults by now, so the name no longer stands for what was run
             settings = Settings(**{**known, "tier": "custom"})
-        return f"{settings.alike()} {origin}"
+        return f"{settings.alike()} {self.origin}"
+
+    @property
+    def origin(self) -> tuple[str, int, int]:
+        """What else than settings decides the numbers: data, numerics, and processes, each with its own batch norms."""
+        known = self.provenance
+        return known.get("fingerprint", ""), known.get("numerics", 1), known.get("processes", 1)
 
     def table(self, protocol: str = "dataset") -> str:
         """Per-class IoU, precision, recall and F1 in per cent, with the means below.
@@ -233,7 +239,7 @@ def publish(keys: list[str], *, ledger: str | Path | None = None, published: str
 
 
 def write_atomically(path: str | Path, content: str | bytes) -> None:
-    """Write a whole file or none of it: to a neighbour first, then renamed over the name.
+    """Write a whole file or none of it, onto the disk.
 
     Raises:
         OSError: it could not be written; what was there is untouched.
@@ -241,17 +247,7 @@ def write_atomically(path: str | Path, content: str | bytes) -> None:
     path = Path(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        mask = os.umask(0)
-        os.umask(mask)
-        try:
-            os.chmod(temporary, 0o666 & ~mask)  # a temporary file is private; a filed one is not
-            with os.fdopen(handle, "wb") as file:
-                file.write(content.encode("utf-8") if isinstance(content, str) else content)
-            os.replace(temporary, path)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
+        write_whole(path, content.encode("utf-8") if isinstance(content, str) else content)
     except OSError as error:
         raise OSError(
             f"got {error.strerror or error} while writing {path}; a file is written whole or not at all, so what was "

@@ -15,7 +15,7 @@ from .exercises import exercise
 
 INSTANCES = 8
 TOLERANCE = 1e-4  # relative and absolute: a learner may work in float32
-OPEN = (None, ..., NotImplemented)
+OPEN = (..., NotImplemented)
 
 
 @dataclass(frozen=True)
@@ -66,12 +66,14 @@ def check(id: str, function: Function) -> Verdict:
         handed = copy.deepcopy(arguments)
         try:
             value = function(*handed)
-        except NotImplementedError:
-            return _unwritten(asked)
         except Exception as error:
+            if isinstance(error, NotImplementedError) and not str(error):
+                return _unwritten(asked)
             return _refused(asked, error, arguments)
         if any(value is nothing for nothing in OPEN):
             return _unwritten(asked)
+        if value is None:
+            return _verdict(asked, "returns nothing", "Is a `return` missing?")
         if not alike(handed, arguments):
             return _verdict(asked, "changes its arguments in place", "Work on a copy: the caller still needs them.")
         values.append(value)
@@ -153,7 +155,8 @@ def _by_shape(values: Sequence[Any], expected: Sequence[Any]) -> str:
     try:
         shapes = [(array(value).shape, array(wanted).shape) for value, wanted in zip(values, expected, strict=True)]
     except (TypeError, ValueError):
-        return f"returns {type(values[0]).__name__} where {type(expected[0]).__name__} is asked"
+        came, wanted = type(values[0]).__name__, type(expected[0]).__name__
+        return f"returns {came} where {wanted} is asked" if came != wanted else ""
     odd = next(((came, wanted) for came, wanted in shapes if came != wanted), None)
     return f"returns shape {odd[0]} where {odd[1]} is asked" if odd else ""
 

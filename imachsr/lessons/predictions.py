@@ -131,13 +131,14 @@ def predict(
     return asked
 
 
-def reveal(id: str, answer: str | float, *, tolerance: float = TOLERANCE) -> Score:
+def reveal(id: str, answer: str | float, *, tolerance: float = TOLERANCE, counted: bool = True) -> Score:
     """Scores the guess recorded under an id; without one it says so and goes on.
 
     Args:
         id: as in `predict`.
         answer: the true one: one of the options, or a number, measured by the cell that calls this.
         tolerance: share of the true number by which a guess may be off.
+        counted: False where chance may have decided, such as between runs of one seed: told, and not scored.
 
     Raises:
         ValueError: nothing was asked under this id, or the answer is none of its options.
@@ -151,6 +152,9 @@ def reveal(id: str, answer: str | float, *, tolerance: float = TOLERANCE) -> Sco
     truth = _checked(asked, answer)
     if asked.guess is None:
         asked.score = Score(id, None, f"no prediction was made; it is {asked.shown(truth)}.")
+    elif not counted:
+        told, known = asked.shown(asked.guess), asked.shown(truth)
+        asked.score = Score(id, None, f"you said {told}; here it is {known}, perhaps by chance: not scored.")
     else:
         asked.score = _score(asked, truth, tolerance)
     if asked.control is not None:
@@ -161,10 +165,10 @@ def reveal(id: str, answer: str | float, *, tolerance: float = TOLERANCE) -> Sco
 
 def score() -> str:
     """How the predictions of this session went, in a sentence."""
-    given = [asked.score for asked in _asked.values() if asked.score is not None]
-    guessed = [one for one in given if one.right is not None]
-    right = sum(bool(one.right) for one in guessed)
-    return f"{right} of {len(guessed)} predictions right; {len(given) - len(guessed)} results seen without one."
+    seen = [asked for asked in _asked.values() if asked.score is not None]
+    scored = [asked.score.right for asked in seen if asked.score and asked.score.right is not None]
+    unasked = sum(asked.guess is None for asked in seen)
+    return f"{sum(scored)} of {len(scored)} predictions right; {unasked} results seen without one."
 
 
 def forget(id: str | None = None) -> None:

@@ -73,8 +73,9 @@ def reproduce(
     changes: dict[str, Any] = {name: value for name, value in (("size", size), ("epochs", epochs)) if value is not None}
     paths = [] if changes else paths
     root = str(Path(root).absolute()) if root else None
-    for part in data_of(Settings.at(tier, data=data, root=root)):  # missing or damaged data is refused here
-        datasets.verify(part)
+    read = Settings.at(tier, data=data, root=root)
+    for part in data_of(replace(read, tier="custom", **changes) if changes else read):
+        datasets.verify(part)  # missing or damaged data is refused here
     asked = _parameters_of(
         paths, {"tier": tier, "data": data, "root": root or "", "folder": str(out), "seeds": seeds}, given or {}
     )

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..experiment import course, write_atomically
+from ..experiment import course, home, write_atomically
 
 TYPES = {"str": str, "int": int, "float": float, "bool": bool}
 
@@ -107,7 +107,7 @@ def execute(notebook: str | Path, output: str | Path, given: dict[str, Any], *, 
     try:
         with _private_jupyter():
             papermill.execute_notebook(
-                str(notebook), str(failed), parameters=given, kernel_name="python3", cwd=str(notebook.parent),
+                str(notebook), str(failed), parameters=given, kernel_name="python3", cwd=str(home()),
                 progress_bar=show, request_save_on_cell_execute=True,
             )  # fmt: skip
         _check_all_ran(failed)

@@ -51,7 +51,8 @@ class Checkpoints:
         path = self.folder / f"step-{step:09d}.ckpt"
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            write_whole(path, KIND + b" " + hashlib.sha256(buffer.getbuffer()).hexdigest().encode() + b"\n", buffer)
+            header = KIND + b" " + hashlib.sha256(buffer.getbuffer()).hexdigest().encode() + b"\n"
+            write_whole(path, header, buffer.getbuffer())
         except OSError as error:
             raise OSError(
                 error.errno,
@@ -114,13 +115,19 @@ def read(path: Path, identity: dict[str, Any]) -> dict[str, Any]:
     return state
 
 
-def write_whole(path: Path, header: bytes, content: io.BytesIO) -> None:
-    """Header and content to a neighbour first, onto the disk, then renamed over the name."""
+def write_whole(path: Path, *parts: bytes | memoryview) -> None:
+    """To a neighbour first, onto the disk, then renamed over the name; what is no regular file is written to."""
+    if path.exists() and not path.is_file():
+        path.write_bytes(b"".join(parts))
+        return
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    mask = os.umask(0)
+    os.umask(mask)
     try:
+        os.chmod(temporary, 0o666 & ~mask)  # a temporary file is private; a filed one is not
         with os.fdopen(handle, "wb") as file:
-            file.write(header)
-            file.write(content.getbuffer())
+            for part in parts:
+                file.write(part)
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from .checkpoint import write_whole
 from .state import State
 
 
@@ -39,9 +39,7 @@ class Log:
         with _told(self.path):
             lines = self.path.read_text(encoding="utf-8").splitlines()
             kept = [line for line in lines if _behind(line, self.state)]
-            temporary = self.path.with_name(f".{self.path.name}.{os.getpid()}")
-            temporary.write_text("".join(f"{line}\n" for line in kept), encoding="utf-8")
-            os.replace(temporary, self.path)
+            write_whole(self.path, "".join(f"{line}\n" for line in kept).encode())
 
     def __enter__(self) -> Log:
         if self.path is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
+from datetime import timedelta
 from typing import Any
 
 import torch
@@ -28,7 +29,8 @@ class Ranks:
         if int(os.environ.get("WORLD_SIZE", "1")) > 1 or _initialized():
             from accelerate import PartialState  # type: ignore[import-untyped]
 
-            state = PartialState(cpu=not torch.cuda.is_available())
+            # the others wait while the first one scores, which may take longer than a backend waits by itself
+            state = PartialState(cpu=not torch.cuda.is_available(), timeout=timedelta(days=1))
             self.number, self.count, self.device = state.process_index, state.num_processes, state.device
         if asked is not None and asked != self.count:
             raise ValueError(

@@ -96,7 +96,7 @@ class Run:
             optimizer,
             learning_rates(optimizer, schedule, steps=self.steps, warmup=warmup),
             arithmetic,
-            Average(trainee, ema),
+            Average(nn.ModuleList([trainee.network, trainee.adapters]), ema),
             layout,
         )
         self.log = Log(log if ranks.first else None, self.state)

@@ -113,7 +113,14 @@ class State:
 def identity(trainee: Supervised, optimizer: torch.optim.Optimizer, **settings: Any) -> dict[str, Any]:
     """What a checkpoint must have been made with to go on as this run."""
     shapes = {name: list(value.shape) for name, value in trainee.network.state_dict().items()}
-    groups = [{name: value for name, value in group.items() if name != "params"} for group in optimizer.param_groups]
+    # a schedule moves the rate and keeps what it began from: an optimizer used before is still the same
+    groups = [
+        {
+            **{k: v for k, v in group.items() if k not in ("params", "initial_lr")},
+            "lr": group.get("initial_lr", group["lr"]),
+        }
+        for group in optimizer.param_groups
+    ]
     scheme = trainee.scheme
     return plain(
         {

@@ -122,7 +122,8 @@ def bound_explorer(*, steps: int = 1000) -> Explorer:
 
 def _bound_html(effect: BoundEffect, *, points: int, eta: float, steps: int, **rest: Any) -> str:
     measured, stated, corrected = (x[-1] for x in (effect.measured, effect.stated, effect.corrected))
-    verdict = "exceeds" if effect.low[-1] > stated else "keeps below"
+    low, high = effect.low[-1], effect.high[-1]
+    verdict = "exceeds" if low > stated else "keeps below" if high <= stated else "cannot be told from"
     caption = (
         f"M = {points}, eta = {eta:g}, T = {steps}: the mean squared gradient norm {measured:.3g} {verdict} the stated "
         f"bound {stated:.3g}; the corrected bound is {corrected:.3g}."
@@ -147,7 +148,7 @@ def _rows(effect: BoundEffect) -> list[dict[str, str]]:
         {
             "steps T": f"{effect.steps[i]}",
             "mean squared gradient norm": f"{effect.measured[i]:.4g}",
-            "interval": f"{max(effect.low[i], 0):.4g} to {effect.high[i]:.4g}",
+            "interval, 4 standard errors": f"{max(effect.low[i], 0):.4g} to {effect.high[i]:.4g}",
             "stated bound": f"{effect.stated[i]:.4g}",
             "corrected bound": f"{effect.corrected[i]:.4g}",
             "measured / stated": _share(effect.measured[i], effect.stated[i]),

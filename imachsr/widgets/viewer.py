@@ -101,6 +101,8 @@ def prediction_viewer(
     palette = [[int(value) for value in color] for color in test.palette]
 
     def render(image: int, without: str, with_: str, epoch: int, **ticked: bool) -> str:
+        if without == with_:
+            raise ValueError(f"got {without!r} on both sides; two runs are compared; choose another for one of them")
         shown = [k for k, name in enumerate(test.classes) if ticked[f"show_{name}"]]
         before, after = (kept[name].read(epoch, image) for name in (without, with_))
         photograph, truth = _of_size(test, image)
@@ -207,6 +209,7 @@ def _prediction_html(
     )
     colors = scheme_colors()
     left, other = (colors[name] for name in schemes)
+    other = other if other != left else "0.35"  # two seeds of one scheme
     figure = prediction(
         photograph, drawn, effect.outcome, names=(without, with_), colors=(left, other), classes=classes,
         palette=palette, shown=shown,

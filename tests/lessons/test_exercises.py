@@ -76,7 +76,9 @@ def entropy(features):
         (lambda z: entropy(z) * z.std(), "breaks a rule"),
         (lambda z: z.missing, "stops with AttributeError"),
         (lambda z: z.zero_(), "changes its arguments in place"),
-        (lambda z: None, "not written yet"),
+        (lambda z: None, "returns nothing. Is a `return` missing?"),
+        (lambda z: ..., "not written yet"),
+        (lambda z: [][z], "stops with TypeError"),
     ],
 )
 def test_other_slips_are_described_too(function, words):

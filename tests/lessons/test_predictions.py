@@ -38,6 +38,12 @@ def test_without_an_answer_it_goes_on():
     assert revealed.words == "no prediction was made; it is 0.01 nats."
 
 
+def test_what_chance_may_have_decided_is_told_and_not_scored():
+    lessons.predict("a.1", "?", OPTIONS, guess="smaller")
+    assert lessons.reveal("a.1", "larger", counted=False).right is None
+    assert lessons.score() == "0 of 0 predictions right; 0 results seen without one."
+
+
 def test_session_is_counted():
     for id, guess in (("a.1", "larger"), ("a.2", "smaller"), ("a.3", None)):
         lessons.predict(id, "?", OPTIONS, guess=guess)

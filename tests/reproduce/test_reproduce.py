@@ -70,6 +70,15 @@ def test_execute_injects_and_keeps(tmp_path):
     assert [p.name for p in (tmp_path / "out").iterdir()] == ["01_small.ipynb"]
 
 
+def test_a_notebook_files_its_runs_where_the_command_does(tmp_path, monkeypatch):
+    """In the folder the reader stands in, not beside the notebook, which may be another checkout's."""
+    path = notebook(tmp_path, "from imachsr.experiment import ledger_folder; print(ledger_folder())")
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    reproduce.execute(path, tmp_path / "out" / "01_small.ipynb", {}, progress=False)
+    assert str(tmp_path / "elsewhere" / "data" / "ledger") in (tmp_path / "out" / "01_small.ipynb").read_text()
+
+
 @pytest.mark.parametrize(
     ("cell", "words"),
     [("1 / 0", "ZeroDivisionError"), ("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", "stopped")],

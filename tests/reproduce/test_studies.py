@@ -4,8 +4,10 @@ import json
 from dataclasses import asdict
 
 import pytest
+import torch
 
 from conftest import REPOSITORY
+from imachsr import models
 from imachsr.claims import claims
 from imachsr.claims.judge import matches, wanted
 from imachsr.experiment import TIERS, Result, Settings
@@ -17,6 +19,24 @@ EVERY = [(name, tier) for name in STUDIES for tier in TIERS]
 
 def settings(name, tier="lab", data="camvid", seeds=1):
     return STUDIES[name].settings(tier, data, None, seeds)
+
+
+def test_networks_take_the_inputs_that_their_study_gives_them():
+    """NYUDv2 gives one photograph, or two inputs to networks of two."""
+    given = {setting.model: setting.inputs for setting in settings("hs3", "paper", "nyudv2")}
+    assert len({*given.values()}) > 1
+    for model, inputs in given.items():
+        with torch.device("meta"):
+            assert models.count_inputs(models.create(model, 40)) == len((inputs or "rgb+hha").split("+")), model
+
+
+def test_the_papers_protocol_of_a_dataset_is_its_default_at_every_tier():
+    for tier in TIERS:
+        assert Settings.at(tier, data="cityscapes", root="x").split == "val500"
+        synthia = Settings.at(tier, data="synthia_sf", root="x")
+        assert (synthia.split, synthia.classes, synthia.tier) == ("random:1596/628", 23, tier)
+        own = Settings.at(tier, data="synthia_sf", root="x", split="sequences:1,2,3,4,5/6", classes=22)
+        assert (own.split, own.classes) == ("sequences:1,2,3,4,5/6", 22)
 
 
 @pytest.mark.parametrize(("name", "tier"), EVERY)

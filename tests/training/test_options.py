@@ -105,6 +105,19 @@ def test_every_schedule_starts_whole_and_ends_near_nothing():
     assert rates("cosine")[50] == pytest.approx(1.0)
 
 
+def test_an_optimizer_that_a_schedule_has_moved_is_still_the_same():
+    """Ctrl-C, and the cell is run again with the optimizer of before: it goes on."""
+    trainee = supervised()
+    optimizer = torch.optim.SGD(trainee.parameters(), lr=0.1)
+    before = identity(trainee, optimizer)
+    scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: 0.5)
+    optimizer.step()
+    scheduler.step()
+    assert optimizer.param_groups[0]["lr"] == 0.05
+    assert identity(trainee, optimizer) == before
+    assert identity(trainee, torch.optim.SGD(trainee.parameters(), lr=0.05)) != before
+
+
 def test_the_average_is_what_evaluation_and_the_end_see():
     seen = []
     _, trainee = trained(ema=0.5, evaluation=lambda network, number: seen.append(network[0].weight.clone()) or {})

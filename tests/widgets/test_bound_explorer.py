@@ -61,6 +61,8 @@ def test_every_control_redraws_with_words_for_those_who_cannot_see():
         seen.add(shown)
     assert "keeps below the stated bound" in shown
     assert "<td>10</td>" in shown
+    close = bound_explorer().set(points=1, weight=0.4)  # the mean is 1.01 times the bound
+    assert "cannot be told from the stated bound" in close
 
 
 def test_controls_are_labelled_and_offer_short_runs_only_where_asked():

@@ -154,6 +154,12 @@ def test_ticked_classes_alone_are_looked_at(viewer):
     assert viewer.set(show_road=False) == every
 
 
+def test_one_run_on_both_sides_is_refused_in_words(viewer):
+    first = viewer.controls["without"].value
+    assert "on both sides; two runs are compared" in html.unescape(viewer.set(without=first, with_=first))
+    assert "<img " in viewer.set(with_="imacsr, seed 0")
+
+
 def test_results_without_pictures_say_how_to_get_them(ran, tmp_path):
     results, ledger = ran
     shown = html.unescape(prediction_viewer(results, ledger=tmp_path / "elsewhere").set())

@@ -42,5 +42,6 @@ BUG = Bug(
     healthy=lambda value: abs(value) < 0.01,
     tool="losses.cross_entropy and its align_corners: the same logits, both grids",
     lesson="With align_corners=True the corner centres coincide, which stretches the map by up to half a stride at the "
-    "border. A strided convolution leaves centres at the middle of each block: align_corners=False.",
+    "border. Here each logit stands for a block and lies at its middle: align_corners=False. (Padded kernels of odd "
+    "size leave centres up to half a block beside it, which no interpolation mends.)",
 )

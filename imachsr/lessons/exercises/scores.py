@@ -39,10 +39,11 @@ def calibration_error(confidence: np.ndarray, right: np.ndarray, bins: int) -> f
 
 
 def _counts(seed: int, K: int = 5) -> np.ndarray:
+    """One class is nowhere, another is predicted and never true."""
     random = rng(seed)
     counts = random.integers(0, 30, (K, K)) + np.diag(random.integers(20, 200, K))
-    absent = random.integers(K)
-    counts[absent], counts[:, absent] = 0, 0
+    absent, imagined = random.permutation(K)[:2]
+    counts[[absent, imagined]], counts[:, absent] = 0, 0
     return counts
 
 
@@ -72,6 +73,11 @@ def _class_first(confusions: np.ndarray) -> float:
         return float(np.nanmean(np.nanmean([_ious(c) for c in confusions], axis=0)))
 
 
+def _true_alone(confusion: np.ndarray) -> float:
+    """Over the classes that truth has."""
+    return float(_ious(confusion)[confusion.sum(1) > 0].mean())
+
+
 def _over_present(hit: np.ndarray, of: np.ndarray) -> float:
     return float((hit[of > 0] / of[of > 0]).mean())
 
@@ -90,6 +96,7 @@ EXERCISES = (
         solution=mean_iou,
         instance=_confusion,
         wrong={
+            "skipped a class that is predicted and never true: it scores 0": _true_alone,
             "absent classes counted as zero": lambda c: float(np.nan_to_num(_ious(c)).mean()),
             "divided by the truth alone: this is mean recall": lambda c: _over_present(np.diag(c), c.sum(1)),
             "divided by the prediction alone: this is mean precision": lambda c: _over_present(np.diag(c), c.sum(0)),
@@ -108,6 +115,9 @@ EXERCISES = (
         solution=image_iou,
         instance=_confusions,
         wrong={
+            "skipped a class that is predicted and never true: it scores 0": lambda c: float(
+                np.mean([_true_alone(one) for one in c])
+            ),
             "one matrix over all images: this is the protocol `dataset`": lambda c: mean_iou(c.sum(0)),
             "averaged over images first, then over classes: this is the order of Eq. 13": _class_first,
             "absent classes counted as zero: this is the protocol `image_zero`": lambda c: float(
