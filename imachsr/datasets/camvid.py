@@ -9,11 +9,12 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from . import brostow, segnet
-from .catalogue import Catalogue, Files, Item, drawn
+from .catalogue import Catalogue, Files, Item, always, drawn
 
 CLASSES = ("sky", "building", "pole", "road", "pavement", "tree", "sign", "fence", "car", "pedestrian", "bicyclist")
 PALETTE = [
@@ -69,7 +70,7 @@ def find(root: Path, *, classes: int = 11, inputs: str = "rgb") -> Catalogue:
         classes=CLASSES,
         palette=PALETTE,
         parts=lists,
-        reader=Files(root, ("rgb",), lambda path: segnet.LABELS),
+        reader=Files(root, ("rgb",), partial(always, segnet.LABELS)),
         remedy=segnet.REMEDY,
         published=COUNTS,
         digests={"images": PUBLIC_IMAGES, "masks": PUBLIC_MASKS},
@@ -88,7 +89,7 @@ def _original(root: Path, classes: int) -> Catalogue:
         classes=CLASSES if classes == 11 else brostow.CLASSES,
         palette=PALETTE if classes == 11 else brostow.PALETTE,
         parts=parts,
-        reader=Files(root, ("rgb",), lambda path: brostow.LABELS[classes]),
+        reader=Files(root, ("rgb",), partial(always, brostow.LABELS[classes])),
         remedy="restore the file from the original data set",
         variant=f"original classes={classes}",
         published=COUNTS,

@@ -6,13 +6,14 @@ import hashlib
 import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
 import numpy as np
 from torch.utils.data import Dataset
 
-from .reading import INPUTS, VOID, FileError, Labels, few, same_size
+from .reading import INPUTS, VOID, FileError, Labels, few, same_size, sha256
 
 Images = np.ndarray | tuple[np.ndarray, ...]
 
@@ -52,11 +53,24 @@ class Reader(Protocol):
     def files(self, item: Item) -> list[tuple[str, int]]:
         """Relative name and size in bytes of every file of the item, inputs first."""
 
+    def content(self, item: Item) -> list[str]:
+        """sha256 of what can change while the files' sizes stay: arrays, where pictures are compressed."""
+
     def stored(self, items: Iterable[Item]) -> set[Path]:
         """The files on disk that are read."""
 
     def verify(self) -> None:
         """Refuse what can be seen without reading single items."""
+
+
+def always(labels: Labels, mask: Path) -> Labels:
+    """The same for every mask; a function that a spawned loader worker can be sent."""
+    return labels
+
+
+@cache
+def _sha256(path: Path, size: int, changed: int) -> str:
+    return sha256(path)
 
 
 @dataclass(frozen=True)
@@ -85,6 +99,10 @@ class Files:
 
     def files(self, item: Item) -> list[tuple[str, int]]:
         return [(path.relative_to(self.root).as_posix(), os.path.getsize(path)) for path in item.paths]
+
+    def content(self, item: Item) -> list[str]:
+        arrays = [path for path in item.paths if path.suffix == ".npy"]
+        return [_sha256(path, (now := path.stat()).st_size, now.st_mtime_ns) for path in arrays]
 
     def stored(self, items: Iterable[Item]) -> set[Path]:
         return {path for item in items for path in item.paths}
@@ -135,8 +153,12 @@ class Catalogue:
         return sorted((item for items in self.parts.values() for item in items), key=lambda item: item.name)
 
     def fingerprint(self, items: Iterable[Item]) -> str:
-        """Short sha256 over the relative names and sizes in bytes of the files used, and over how they are read."""
-        lines = [f"{name} {size}\n" for item in items for name, size in self.reader.files(item)]
+        """Short sha256 over the relative names and sizes in bytes of the files used, the content of those that are
+        arrays (depth of one shape has one size, in metres or not), and how they are read."""
+        lines = []
+        for item in items:
+            lines += [f"{name} {size}\n" for name, size in self.reader.files(item)]
+            lines += [f"{digest}\n" for digest in self.reader.content(item)]
         lines += [f"{self.variant}\n"] if self.variant else []
         return hashlib.sha256("".join(lines).encode()).hexdigest()[:16]
 

@@ -6,10 +6,11 @@ github.com/charlesCXK/RGBD_Semantic_Segmentation_PyTorch (SA-Gate), whose lists 
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from .catalogue import Catalogue, Files, Item
+from .catalogue import Catalogue, Files, Item, always
 from .reading import VOID, Labels, numbers
 from .segnet import repeated
 
@@ -55,7 +56,7 @@ def find(root: Path, *, classes: int = 40, inputs: str = "rgb+hha") -> Catalogue
         classes=CLASSES,
         palette=colours(len(CLASSES)),
         parts=parts,
-        reader=Files(root, kinds, lambda path: LABELS),
+        reader=Files(root, kinds, partial(always, LABELS)),
         remedy=REMEDY,
         inputs=kinds,
         variant=f"inputs={inputs}",

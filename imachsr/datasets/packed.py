@@ -5,8 +5,8 @@ A folder of `rgb.npy` uint8 (N, h, w, 3) (likewise `hha.npy`; `depth.npy` float3
 what is in it, under which names, with sizes and sha256 of all arrays.
 
 Its fingerprint is made of the names and sizes in bytes of the original files, as that of the files is, and of the
-packed size: packs of the same files at the same size agree wherever they lie, and none agrees with the files
-themselves, since augmentation starts from resized pixels here.
+packed size (of packed depth, of its content too): packs of the same files at the same size agree wherever they lie, and
+none agrees with the files themselves, since augmentation starts from resized pixels here.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 
 from .catalogue import Catalogue, Item
-from .reading import VOID, FileError, Labels
+from .reading import VOID, FileError, Labels, sha256
 
 MANIFEST = "manifest.json"
 FORMAT = 1
@@ -59,6 +59,9 @@ class Packed:
 
     def files(self, item: Item) -> list[tuple[str, int]]:
         return self.originals[item.name]
+
+    def content(self, item: Item) -> list[str]:
+        return [self.arrays[f"{kind}.npy"]["sha256"] for kind in self.kinds if kind == "depth"]
 
     def stored(self, items: Iterable[Item]) -> set[Path]:
         return {self.root / name for name in (MANIFEST, *self.arrays)}
@@ -154,9 +157,3 @@ def _catalogue(root: Path, held: dict[str, Any], version: str) -> Catalogue:
         withheld=held["withheld"],
         size=size,
     )
-
-
-def sha256(path: Path) -> str:
-    """Of a file, read in pieces."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -15,8 +15,8 @@ import numpy as np
 import torch
 
 from .catalogue import Catalogue, Item
-from .packed import FORMAT, MANIFEST, sha256
-from .reading import FileError, few
+from .packed import FORMAT, MANIFEST
+from .reading import FileError, few, sha256
 from .transforms import resize, resize_mask
 
 ROOM_LEFT = 1 << 28  # bytes that stay free on the disk

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -110,6 +111,12 @@ def same_size(sizes: dict[str, Sequence[int]]) -> None:
     if len({tuple(size[:2]) for size in sizes.values()}) > 1:
         found = ", ".join(f"{path} {size[1]}x{size[0]}" for path, size in sizes.items())
         raise FileError(f"{found}; image and mask must have the same size")
+
+
+def sha256(path: Path) -> str:
+    """Of a file, read in pieces."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def few(problems: Sequence[str], count: int = 3) -> str:

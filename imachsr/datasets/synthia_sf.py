@@ -7,10 +7,11 @@ published which frames train and which test, so a split is always stated, and it
 from __future__ import annotations
 
 import re
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from .catalogue import Catalogue, Files, Item, drawn
+from .catalogue import Catalogue, Files, Item, always, drawn
 from .cityscapes import TABLE
 from .reading import VOID, Labels, red
 
@@ -60,7 +61,7 @@ def find(root: Path, *, classes: int = 19, inputs: str = "rgb") -> Catalogue:
         classes=NAMES[first : first + classes],
         palette=COLOURS[first : first + classes],
         parts={"all": items},
-        reader=Files(root, ("rgb",), lambda path: labels(classes)),
+        reader=Files(root, ("rgb",), partial(always, labels(classes))),
         remedy=REMEDY,
         variant=f"classes={classes}",
         published={"all": FRAMES},

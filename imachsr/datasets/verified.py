@@ -24,8 +24,9 @@ def verify(catalogue: Catalogue) -> None:
         ValueError: files damaged, missing, of other sizes, or labels outside the classes; the first of them are named.
     """
     mark = _mark(catalogue)
-    stamp = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "imachsr" / "checked" / mark
-    if mark in _passed or stamp.is_file():
+    cache = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    stamp = Path(cache, "imachsr", "checked", mark)
+    if mark in _passed or os.path.isfile(stamp):  # Path.is_file raises where a folder may not be entered
         return
     problems = inspect(catalogue).problems
     if problems:
@@ -34,6 +35,8 @@ def verify(catalogue: Catalogue) -> None:
             f"see `imachsr data check {catalogue.name} --root {catalogue.root}` for all; {catalogue.remedy}"
         )
     _passed.add(mark)
+    if not os.path.isabs(cache):
+        return  # there is no home
     try:
         stamp.parent.mkdir(parents=True, exist_ok=True)
         stamp.touch()

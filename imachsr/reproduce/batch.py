@@ -85,7 +85,8 @@ def run_all(
     """Run settings side by side, each in a process that files its own Result; a failure stops nobody else.
 
     Killed at any point, the same call goes on: filed runs are not repeated, a half-done one resumes from its
-    checkpoint, and no run is ever written by two at once.
+    checkpoint, and no run is ever written by two at once. The runs under way end with this process; on a scheduler's
+    workers they go on, and are filed.
 
     Args:
         settings: what to run.
@@ -135,7 +136,8 @@ def run_one(
     Args:
         fields: of Settings.
         ledger: folder of results.
-        jobs: how many runs share this machine's cores; 0 leaves threads as they are.
+        jobs: how many runs share this process's cores, where no OMP_NUM_THREADS says what each takes; 0 leaves threads
+            as they are.
         launch: see `run_all`.
         began: told of the process.
     """
@@ -146,14 +148,17 @@ def run_one(
     log.parent.mkdir(parents=True, exist_ok=True)
     environment = {**os.environ, "OMP_WAIT_POLICY": "PASSIVE", "TQDM_DISABLE": "1"}
     if jobs:
-        environment["OMP_NUM_THREADS"] = str(max(1, (os.cpu_count() or 1) // jobs))
+        environment.setdefault("OMP_NUM_THREADS", str(max(1, cores() // jobs)))
     start = [str(Path(sys.executable).with_name(word)) if word in LAUNCHERS else word for word in shlex.split(launch)]
     command = [*(start or [sys.executable]), "-m", "imachsr.reproduce.one", ledger, json.dumps(fields)]
     log.unlink(missing_ok=True)  # a process of an earlier start may still write to the old one
-    with log.open("w") as file:
-        child = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=file, stderr=file, env=environment, cwd=home()
-        )
+    with (
+        log.open("w") as file,
+        # its end tells every process of the run, through any launcher, that this one has ended
+        subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=file, stderr=file, env=environment, cwd=home()
+        ) as child,
+    ):
         began(child)
         status = child.wait()
     lines = [line for line in log.read_text(errors="replace").splitlines() if line.strip()]
@@ -161,7 +166,8 @@ def run_one(
         return str(log), ""
     # of several processes the first to fail upsets the others
     errors = [line.removeprefix(FAILED) for line in lines if line.startswith(FAILED)]
-    return str(log), ([*errors, *lines[-1:]] or [f"it ended with status {status} and no word"])[0]
+    last = f"it said last: {lines[-1]}" if lines else "it said nothing"
+    return str(log), (errors or [f"it ended with status {status}; {last}"])[0]
 
 
 def words(settings: Settings) -> str:
@@ -175,6 +181,11 @@ def words(settings: Settings) -> str:
     ]
     where = f"{settings.data} {size}{''.join(unusual)}, {settings.epochs} epochs"
     return f"{settings.model} {settings.scheme}{inside}, {where}, seed {settings.seed}"
+
+
+def cores() -> int:
+    """That this process may use: a job of a cluster may have few of a machine's."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def key_of(settings: Settings) -> str:
@@ -223,7 +234,7 @@ def _speeds(filed: Sequence[Result]) -> dict[str, float]:
     totals: dict[str, tuple[float, float]] = {}
     for result in filed:
         height, width = result.settings["size"] or result.provenance["input_shapes"][0][1:]
-        share = min(1.0, result.provenance["threads"] / (os.cpu_count() or 1))
+        share = min(1.0, result.provenance["threads"] / cores())
         model, (seconds, work) = result.settings["model"], totals.get(result.settings["model"], (0.0, 0.0))
         totals[model] = (
             seconds + result.provenance["seconds"] * share,
@@ -251,7 +262,11 @@ def _submitting(jobs: int, scheduler: str | None) -> Iterator[Callable[..., Futu
         workers = client.scheduler_info()["workers"].values()
         needs = {"GPU": 1} if any("GPU" in worker["resources"] for worker in workers) else None
         executor = client.get_executor(resources=needs, retries=3, pure=False)  # a killed worker's runs go elsewhere
-        yield executor.submit
+        try:
+            yield executor.submit
+        except BaseException:
+            print("runs that workers have begun go on there and are filed; the others are called off", file=sys.stderr)
+            raise
 
 
 def _as_they_end(

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import os
 import signal
+import stat
 import sys
 import threading
-import time
 
 from ..experiment import Settings, run
 from .batch import FAILED
@@ -16,22 +16,30 @@ from .batch import FAILED
 def main() -> int:
     """Run it; what went wrong is a line printed."""
     ledger, fields = sys.argv[1:]
-    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
+    threading.Thread(target=_end_with_the_batch, daemon=True).start()
     try:
         run(Settings(**json.loads(fields)), ledger=ledger)
-    except KeyboardInterrupt:
-        return 130
+    except KeyboardInterrupt as stop:
+        return _say(str(stop) or "stopped", 130)
     except Exception as error:
-        print(f"{FAILED}{type(error).__name__}: {error}".replace("\n", " "), file=sys.stderr)
-        return 1
+        return _say(f"{type(error).__name__}: {error}", 1)
     return 0
 
 
-def _end_with(parent: int) -> None:
-    """Stop as if asked to, progress kept, when the batch is killed: nobody is left to take the answer."""
-    while os.getppid() == parent:
-        time.sleep(1)
-    os.kill(os.getpid(), signal.SIGTERM)
+def _say(why: str, status: int) -> int:
+    print(f"{FAILED}{why}".replace("\n", " "), file=sys.stderr)
+    return status
+
+
+def _end_with_the_batch() -> None:
+    """Stop as if asked to, progress kept, when the batch has ended: nobody is left to take the answer.
+
+    Standard input is a pipe that the batch holds open, and that launchers hand on: it ends when the batch does,
+    whoever was killed, and also before this began.
+    """
+    if stat.S_ISFIFO(os.fstat(0).st_mode):
+        os.read(0, 1)  # nobody writes
+        os.kill(os.getpid(), signal.SIGTERM)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import math
+import pickle
 from itertools import pairwise
 
 import numpy as np
@@ -326,3 +327,17 @@ def test_errors_name_three_files_and_count_the_rest(camvid_701, tmp_path, draw_c
         (root / "trainannot" / f"a_{i}.png").unlink()
     with pytest.raises(ValueError, match=r"line 1: .*line 2: .*line 3: [^;]*; and 2 more; every image needs one mask"):
         camvid_at(root)
+
+
+def test_a_spawned_loader_worker_can_be_sent_it(camvid):
+    dataset = camvid_at(camvid)
+    sent = pickle.loads(pickle.dumps(dataset))
+    assert sent[0][1].equal(dataset[0][1])
+
+
+def test_results_filed_under_names_and_sizes_stay_found(camvid):
+    """The fingerprint of pictures is what it was before the content of arrays counted."""
+    dataset = camvid_at(camvid)
+    paths = [path for item in dataset.source.items for path in item.paths]
+    lines = [f"{path.relative_to(camvid).as_posix()} {path.stat().st_size}\n" for path in paths]
+    assert dataset.fingerprint == hashlib.sha256("".join(lines).encode()).hexdigest()[:16]

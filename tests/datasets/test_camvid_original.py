@@ -1,6 +1,7 @@
 """CamVid in its first layout: 32 colours, grouped into 11 classes or not, dealt to the same lists."""
 
 import json
+import pickle
 
 import numpy as np
 import pytest
@@ -106,3 +107,9 @@ def test_splits_of_701_need_701(root):
 def test_the_segnet_layout_knows_11(camvid):
     with pytest.raises(ValueError, match=r"classes=31 for the SegNet layout .* its masks know 11; leave classes out"):
         datasets.create("camvid", root=camvid, classes=31)
+
+
+def test_a_spawned_loader_worker_can_be_sent_it(root):
+    dataset = datasets.create("camvid", root=root)
+    sent = pickle.loads(pickle.dumps(dataset))
+    assert sent[0][1].equal(dataset[0][1])

@@ -1,6 +1,7 @@
 """Cityscapes: ids become train ids, the license plate does not wrap, order is fixed, test labels are refused."""
 
 import json
+import pickle
 
 import numpy as np
 import pytest
@@ -149,3 +150,9 @@ def test_the_real_pair(shared):
     assert building.split() == ["building", "-", "44.11", "-"], "a part without pixels has no shares"
     with pytest.raises(ValueError, match="has no frames of part 'train'"):
         datasets.create("cityscapes", root=root)
+
+
+def test_a_spawned_loader_worker_can_be_sent_it(root):
+    dataset = datasets.create("cityscapes", root=root)
+    sent = pickle.loads(pickle.dumps(dataset))
+    assert sent[0][1].equal(dataset[0][1])

@@ -1,6 +1,7 @@
 """NYUDv2: palette files read as numbers, 0 is void without wrapping, several inputs move together."""
 
 import json
+import pickle
 import shutil
 from dataclasses import replace
 
@@ -162,3 +163,28 @@ def test_a_batch_knows_the_key_of_each_reading_of_the_data(tmp_path, draw_nyudv2
     train, test = data_of(depth)
     assert key_of(depth) == depth.key(f"{train.fingerprint} {test.fingerprint}")
     assert key_of(depth) != key_of(replace(depth, inputs="rgb"))
+
+
+def test_a_spawned_loader_worker_can_be_sent_it(root):
+    dataset = datasets.create("nyudv2", root=root, inputs="depth")
+    sent = pickle.loads(pickle.dumps(dataset))
+    assert sent[0][1].equal(dataset[0][1])
+
+
+def test_depth_corrected_in_place_is_other_data(root, tmp_path):
+    """From millimetres to metres: as many bytes."""
+    kinds = ("rgb", "depth")
+
+    def prints(name):
+        datasets.pack("nyudv2", root, (4, 5), tmp_path / name, inputs="rgb+depth", progress=False)
+        files = [datasets.create("nyudv2", root=root, inputs=kind).fingerprint for kind in kinds]
+        return [*files, datasets.create("nyudv2", root=tmp_path / name, inputs="rgb+depth").fingerprint]
+
+    before = prints("before")
+    path = root / "Depth" / "2.npy"
+    size = path.stat().st_size
+    np.save(path, np.load(path) * np.float32(1e-3))
+    assert path.stat().st_size == size
+    rgb, depth, packed = (one == other for one, other in zip(before, prints("after"), strict=True))
+    assert (rgb, depth, packed) == (True, False, False)
+    assert prints("again")[1:] == prints("once more")[1:]

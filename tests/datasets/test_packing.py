@@ -152,6 +152,14 @@ def test_other_datasets_and_sizes_are_refused(packed):
         datasets.pack("camvid", packed, SIZE, packed.with_name("twice"))
 
 
+def test_a_study_reads_it_at_its_own_size(packed):
+    from imachsr.reproduce import reproduce
+
+    assert reproduce(["table2"], tier="lab", data="camvid", root=str(packed), size=SIZE, dry_run=True) == 0
+    with pytest.raises(ValueError, match="packed at"):
+        reproduce(["table2"], tier="lab", data="camvid", root=str(packed), dry_run=True)
+
+
 def test_all_or_nothing(camvid, tmp_path):
     (camvid / "test" / "Seq05VD_f00000.png").write_bytes(b"")
     before = sorted(tmp_path.iterdir())

@@ -1,6 +1,7 @@
 """SYNTHIA-SF: ids in the red channel, folders in any case, 4-channel files, and a split that adds up."""
 
 import json
+import pickle
 
 import numpy as np
 import pytest
@@ -157,3 +158,9 @@ def test_debug_colours_are_no_ids(root):
         datasets.create("synthia_sf", SEQUENCES, root=root, part="test")[0]
     (problem,) = datasets.check("synthia_sf", root, progress=False).problems
     assert "mode L" in problem
+
+
+def test_a_spawned_loader_worker_can_be_sent_it(root):
+    dataset = datasets.create("synthia_sf", SEQUENCES, root=root)
+    sent = pickle.loads(pickle.dumps(dataset))
+    assert sent[0][1].equal(dataset[0][1])

@@ -70,6 +70,22 @@ def test_without_a_cache_it_is_read_each_time(camvid, reads, monkeypatch, tmp_pa
     assert len(reads) == 2
 
 
+@pytest.mark.parametrize("fault", ["a folder that may not be asked about", "no home"])
+def test_a_cache_that_cannot_be_had_is_no_error(camvid, reads, monkeypatch, tmp_path, fault):
+    if fault == "no home":
+        monkeypatch.delenv("XDG_CACHE_HOME")
+        monkeypatch.setattr(os.path, "expanduser", lambda path: path)  # what it says of a user without one
+    else:
+        monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / ("x" * 300)))  # refused at every look, as EACCES is
+    monkeypatch.chdir(tmp_path)
+    before = {*tmp_path.iterdir()}
+    for _ in range(2):
+        forget(monkeypatch)
+        datasets.verify(datasets.create("camvid", root=camvid))
+    assert len(reads) == 2
+    assert {*tmp_path.iterdir()} == before
+
+
 def test_training_begins_with_it(camvid, tmp_path, monkeypatch):
     import imachsr
 

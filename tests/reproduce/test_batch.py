@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -16,10 +17,11 @@ from imachsr.cli import main
 from imachsr.experiment import Result, Settings, first_phase
 from imachsr.experiment.alone import alone
 from imachsr.reproduce import everything, plan, run_all
-from imachsr.reproduce.batch import key_of, words
+from imachsr.reproduce.batch import _log, cores, key_of, run_one, words
 from imachsr.reproduce.studies import STUDIES
 
 TINY = Settings(size=(32, 48), length=4, epochs=1, batch_size=2, scheme="conventional")
+TOGETHER = replace(TINY, length=16, batch_size=8, size=(64, 96))
 
 
 def test_what_is_filed_is_not_run_again(tmp_path):
@@ -69,13 +71,12 @@ def test_time_is_told_of_networks_that_were_run_here_or_published(tmp_path, monk
     def expected():
         return plan([replace(TINY, seed=7)], ledger=here).seconds
 
-    cores = os.cpu_count()
     (here / f"{result.key}.json").unlink()
-    file(published, 1, 100.0, cores)
+    file(published, 1, 100.0, cores())
     assert expected() == pytest.approx(100)
-    file(here, 2, 6.0, cores)
+    file(here, 2, 6.0, cores())
     assert expected() == pytest.approx(53)
-    file(here, 2, 6.0, cores / 2)
+    file(here, 2, 6.0, cores() / 2)
     assert expected() == pytest.approx(51.5), "it had left half of the cores to another"
     assert plan([TINY, replace(TINY, model="topformer_tiny")], ledger=here).untimed == ("topformer_tiny",)
 
@@ -168,6 +169,103 @@ def test_a_batch_that_is_killed_takes_its_runs_along_and_goes_on(tmp_path):
     assert not outcome.error
     assert "going on after" in log.read_text()
     assert len(Result.read(tmp_path / f"{key_of(settings)}.json").history) == 30
+
+
+PROGRAM = """
+import sys, json
+from imachsr.experiment import Settings
+from imachsr.reproduce import run_all
+run_all([Settings(**json.loads(sys.argv[1]))], ledger=sys.argv[2], launch=sys.argv[3], progress=False)
+"""
+
+
+@pytest.mark.parametrize(
+    ("launch", "when"),
+    [("", ""), ("torchrun --standalone --nproc-per-node 2", "epoch 2/")],
+    ids=["as it begins", "several processes"],
+)
+def test_nobody_trains_on_after_a_batch_that_is_killed(tmp_path, launch, when):
+    from psutil import Process, wait_procs
+
+    settings = replace(TOGETHER, epochs=9999)
+    batch = subprocess.Popen([sys.executable, "-c", PROGRAM, json.dumps(asdict(settings)), str(tmp_path), launch])
+    log = tmp_path / "logs" / f"{key_of(settings)}.log"
+    wait_until(lambda: log.is_file() and when in log.read_text() and Process(batch.pid).children())
+    left = Process(batch.pid).children(recursive=True)
+    assert len(left) >= (3 if launch else 1)
+    batch.kill()
+    batch.wait()
+    _, alive = wait_procs(left, timeout=60)
+    for process in alive:
+        process.kill()
+    assert not alive
+
+
+def test_ranks_end_with_their_launcher(tmp_path):
+    from psutil import Process, wait_procs
+
+    settings, left = replace(TOGETHER, epochs=9999), []
+
+    def kill(launcher):
+        wait_until(lambda: "epoch 2/" in _log(tmp_path, settings).read_text())
+        left.extend(Process(launcher.pid).children(recursive=True))
+        launcher.kill()
+
+    _, error = run_one(asdict(settings), str(tmp_path), 0, "torchrun --standalone --nproc-per-node 2", kill)
+    assert "status -9" in error or "run the same again" in error
+    _, alive = wait_procs(left, timeout=60)
+    for process in alive:
+        process.kill()
+    assert len(left) >= 2
+    assert not alive
+
+
+@pytest.mark.parametrize(
+    ("end", "words"),
+    [("terminate", r"^stopped.*; run the same again"), ("kill", r"^it ended with status -9; it said last: .*epoch")],
+)
+def test_a_run_that_was_stopped_is_told_so(tmp_path, end, words):
+    settings = replace(TINY, epochs=9999)
+
+    def stop(child):
+        wait_until(lambda: "epoch 2/" in _log(tmp_path, settings).read_text())
+        getattr(child, end)()
+
+    _, error = run_one(asdict(settings), str(tmp_path), 1, began=stop)
+    assert re.search(words, error), error
+
+
+def test_threads_are_those_exported_or_a_share_of_the_cores_allowed(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: {3, 5, 6, 7}, raising=False)
+
+    def threads():
+        return run_one(asdict(TINY), str(tmp_path), 2, "sh -c 'echo threads $OMP_NUM_THREADS; exit 1'")[1]
+
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    assert "threads 2" in threads()
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")
+    assert "threads 3" in threads()
+
+
+def test_ctrl_c_leaves_a_cluster_what_it_has_begun_and_no_more(tmp_path, capsys):
+    import _thread
+
+    from distributed import LocalCluster
+
+    settings = [replace(TINY, seed=seed, epochs=2) for seed in range(2)]
+    with LocalCluster(n_workers=1, threads_per_worker=1, processes=True, dashboard_address=None) as cluster:
+
+        def press():
+            wait_until(lambda: [*tmp_path.glob("logs/*.log")])
+            _thread.interrupt_main()
+
+        threading.Thread(target=press).start()
+        with pytest.raises(KeyboardInterrupt):
+            run_all(settings, scheduler=cluster.scheduler_address, ledger=tmp_path, progress=False)
+        assert "have begun go on there and are filed" in capsys.readouterr().err
+        wait_until(lambda: [*tmp_path.glob("*.json")])
+        time.sleep(1)  # for the next to begin, were there one
+    assert len([*tmp_path.glob("logs/*.log")]) == 1
 
 
 def wait_until(happened, seconds=240):
