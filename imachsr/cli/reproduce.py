@@ -19,6 +19,7 @@ many runs over machines that see this folder under the same path:
   CUDA_VISIBLE_DEVICES=0 dask worker ADDRESS --nthreads 1 --resources GPU=1     # one for each GPU
   imachsr reproduce table2 --tier lab --scheduler ADDRESS ...
 Under SLURM dask-jobqueue starts both; its SLURMCluster has the address as scheduler_address.
+Ctrl-C calls off the runs that wait; those that workers have begun go on there and are filed.
 """
 
 
