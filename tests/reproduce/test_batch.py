@@ -260,8 +260,12 @@ def test_ctrl_c_leaves_a_cluster_what_it_has_begun_and_no_more(tmp_path, capsys)
             _thread.interrupt_main()
 
         threading.Thread(target=press).start()
-        with pytest.raises(KeyboardInterrupt):
-            run_all(settings, scheduler=cluster.scheduler_address, ledger=tmp_path, progress=False)
+        before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
+        try:
+            with pytest.raises(KeyboardInterrupt):
+                run_all(settings, scheduler=cluster.scheduler_address, ledger=tmp_path, progress=False)
+        finally:
+            signal.signal(signal.SIGINT, before)
         assert "have begun go on there and are filed" in capsys.readouterr().err
         wait_until(lambda: [*tmp_path.glob("*.json")])
         time.sleep(1)  # for the next to begin, were there one
