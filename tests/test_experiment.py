@@ -141,7 +141,18 @@ def test_points_by_name_are_those_supervised(tmp_path):
 def test_what_is_so_anyway_makes_no_key_of_its_own(plain, named):
     plain = replace(TINY, length=None, **plain)
     assert replace(plain, **named).key("d") == plain.key("d")
-    assert replace(plain, **named) == plain
+
+
+def test_a_scheme_is_compared_with_a_baseline_of_older_numerics_where_both_are_as_today(ran):
+    """HS3 with an average has a version of its own; what it is compared with has none."""
+    from imachsr.claims.pairing import pairs
+
+    _, result = ran
+    plain = {**result.settings, "ema": 0.999, "scheme": "deep_supervision", "tier": "custom"}
+    one = replace(result, settings=plain, provenance={**result.provenance, "numerics": 1})
+    other = replace(one, settings={**plain, "scheme": "hs3"}, provenance={**one.provenance, "numerics": 2})
+    assert pairs([other], [one], {"scheme"})
+    assert not pairs([replace(other, provenance=one.provenance)], [one], {"scheme"}), "an old result"
 
 
 def test_results_of_several_processes_are_no_seeds_of_one(ran):

@@ -48,12 +48,16 @@ def scored(both: Sequence[tuple[Result, Result]], metric: str, protocol: str) ->
 
 
 def _ground(run: Result, named: AbstractSet[str]) -> str:
-    """Equal for runs that may be compared: settings not named by the contrast, data, numerics and processes."""
+    """Equal for runs that may be compared: settings not named by the contrast, data, processes, and both of today."""
     shared = {k: v for k, v in _decisive(run).items() if k not in named and k not in ASIDE}
-    return json.dumps([shared, *run.origin], sort_keys=True)
+    fingerprint, numerics, processes = run.origin
+    return json.dumps([shared, fingerprint, processes, numerics == _settings(run).numerics], sort_keys=True)
 
 
 def _decisive(run: Result) -> dict[str, Any]:
+    return _settings(run).decisive()
+
+
+def _settings(run: Result) -> Settings:
     known = {name: value for name, value in run.settings.items() if name in Settings.__dataclass_fields__}
-    known["tier"] = "custom"  # a name for cost; what was run is in the other fields
-    return Settings(**known).decisive()
+    return Settings(**{**known, "tier": "custom"})  # a tier is a name for cost; what was run is in the other fields

@@ -182,7 +182,7 @@ class Settings:
 
     def _name_once(self) -> None:
         """Equal runs have one key: what is so anyway is not named."""
-        idle: dict[str, Any] = {"test_scales": (1.0,), "crop": self.size}
+        idle: dict[str, Any] = {"test_scales": (1.0,)}
         if self.data in FILES and (self.classes or self.inputs):
             options = import_module(f"..datasets.{self.data}", __package__).OPTIONS
             idle |= {name: choices[0] for name, choices in options.items()}
@@ -285,6 +285,8 @@ class Settings:
         for name, before in LATER.items():
             if chosen[name] == before:
                 del chosen[name]
+        if self.crop == self.size:
+            chosen.pop("crop", None)  # as if it were not named
         if self.weights is not None:
             chosen["weights"] = content_of(self.weights)
         if SCHEMES[self.scheme].regularizer is None:
@@ -312,9 +314,14 @@ class Settings:
     @property
     def numerics(self) -> int:
         """Raised where the same settings would give other numbers than before; old results then no longer answer."""
-        starts_anew = self.model.startswith(("topformer", "seaformer"))  # depthwise kernels, embeddings: as official
-        averages_adapters = self.ema is not None and (self._merges or self.analysis > 0)
-        return 2 if starts_anew or averages_adapters else 1
+        changed = (
+            self.model.startswith(("topformer", "seaformer")),  # depthwise kernels and embeddings start as official
+            self.ema is not None and (self._merges or self.analysis > 0),  # adapters are averaged, too
+            self.augment and self.size is not None,  # scale 1 is what is tested on
+            self.lighter is not None and self.model.endswith("_ocr"),  # the network's own head is scaled, too
+            self.weighting == "gradient_norm" and self.precision == "fp16",  # small gradients count
+        )
+        return 2 if any(changed) else 1
 
     def alike(self) -> str:
         """What runs that differ in their seed alone have in common, as text."""

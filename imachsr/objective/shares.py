@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from .. import losses
 from .scheme import Loss
@@ -61,7 +61,8 @@ def share_of(loss: Loss, whole: Shares, *targets: Tensor) -> Tensor:
     function, settings = set_as(loss)
     if settings.get("reduction", getattr(function, "reduction", "mean")) == "sum":
         return whole.parts
-    if isinstance(settings.get("weight", getattr(function, "weight", None)), Tensor):
+    weighted = function.weight if isinstance(function, nn.modules.loss._WeightedLoss) else settings.get("weight")
+    if weighted is not None:
         raise ValueError(
             "got a loss with class weights for a part of a batch; its mean is over the weights, and parts are weighed "
             "by their pixels; train in one process with accumulate=1, or leave the weights out"

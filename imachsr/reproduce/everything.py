@@ -83,6 +83,9 @@ def reproduce(
     if changes and not settings:
         raise ValueError(f"got {', '.join(changes)} for {[*chosen]}, which has no runs; name a study: {[*STUDIES]}")
     due = plan([replace(setting, tier="custom", **changes) for setting in settings] if changes else settings)
+    for setting in {(one.split, one.classes, one.inputs): one for one in due.missing}.values():
+        for part in data_of(setting):
+            datasets.verify(part)
     _say_plan(due)
     if dry_run:
         return 0

@@ -37,7 +37,7 @@ def _end_with_the_batch() -> None:
     Standard input is a pipe that the batch holds open, and that launchers hand on: it ends when the batch does,
     whoever was killed, and also before this began.
     """
-    if stat.S_ISFIFO(os.fstat(0).st_mode):
+    if os.name != "nt" and stat.S_ISFIFO(os.fstat(0).st_mode):  # Windows knows no such signal
         os.read(0, 1)  # nobody writes
         os.kill(os.getpid(), signal.SIGTERM)
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 
 import torch
 from torch import Tensor
@@ -31,8 +32,7 @@ def layout_by(name: str, trainee: Supervised, loader: DataLoader, precision: Pre
         images, targets = pair_of(first_batch(loader))
         share = math.ceil(len(targets) / parts)
         images = images[:share] if isinstance(images, Tensor) else tuple(image[:share] for image in images)
-        with precision.autocast():
-            fastest = fastest_memory_format(trainee, images, targets[:share])
+        fastest = fastest_memory_format(trainee, images, targets[:share], autocast=precision.autocast)
         return next(layout for layout, value in LAYOUTS.items() if value == fastest)
     return name
 
@@ -45,7 +45,11 @@ def layout_of(trainee: Supervised) -> str:
 
 
 def fastest_memory_format(
-    trainee: Supervised, images: Tensor | Sequence[Tensor], targets: Tensor
+    trainee: Supervised,
+    images: Tensor | Sequence[Tensor],
+    targets: Tensor,
+    *,
+    autocast: Callable[[], AbstractContextManager] = nullcontext,
 ) -> torch.memory_format:
     """Measure one step in both layouts and return the faster; weights, buffers and random state stay as they were.
 
@@ -62,7 +66,9 @@ def fastest_memory_format(
             times = []
             for _ in range(3):  # the first one warms up
                 started = time.perf_counter()
-                trainee(laid_out, targets).total.backward()
+                with autocast():
+                    total = trainee(laid_out, targets).total
+                total.backward()
                 if device.type == "cuda":
                     torch.cuda.synchronize()
                 times.append(time.perf_counter() - started)

@@ -29,7 +29,8 @@ class Ranks:
         if int(os.environ.get("WORLD_SIZE", "1")) > 1 or _initialized():
             from accelerate import PartialState  # type: ignore[import-untyped]
 
-            # the others wait while the first one scores, which may take longer than a backend waits by itself
+            # The others wait while the first one scores, longer than a backend waits by itself. For one that died they
+            # wait as long, unless a launcher ends them, as torchrun and accelerate do.
             state = PartialState(cpu=not torch.cuda.is_available(), timeout=timedelta(days=1))
             self.number, self.count, self.device = state.process_index, state.num_processes, state.device
         if asked is not None and asked != self.count:

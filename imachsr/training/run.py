@@ -80,7 +80,8 @@ class Run:
         self.device = next(trainee.parameters()).device
         decides = {
             "epochs": epochs, "schedule": schedule, "warmup": warmup, "clip_norm": clip_norm, "accumulate": accumulate,
-            "precision": precision, "ema": ema, "processes": ranks.count, "batches": _described(loader),
+            "precision": precision, "ema": ema and f"{ema} of network and adapters", "processes": ranks.count,
+            "batches": _described(loader),
         }  # fmt: skip
         self.keeper = Keeper(checkpoints, identity(trainee, optimizer, **decides), ranks, every=save_every)
         saved = self.keeper.latest()

@@ -283,8 +283,9 @@ def test_measuring_the_memory_format_changes_nothing():
 def test_the_memory_format_is_measured_on_a_part_of_a_batch_in_the_precision_of_training(monkeypatch):
     seen = []
 
-    def measured(_, images, targets):
-        seen.append((len(images), len(targets), torch.is_autocast_enabled("cpu")))
+    def measured(_, images, targets, autocast):
+        with autocast():
+            seen.append((len(images), len(targets), torch.is_autocast_enabled("cpu")))
         return torch.contiguous_format
 
     monkeypatch.setattr("imachsr.training.memory_format.fastest_memory_format", measured)
@@ -296,7 +297,9 @@ def test_the_memory_format_is_measured_on_a_part_of_a_batch_in_the_precision_of_
 
 def test_every_process_takes_the_first_ones_memory_format(monkeypatch):
     """A process that measured otherwise lays its weights out as the first one does."""
-    monkeypatch.setattr("imachsr.training.memory_format.fastest_memory_format", lambda *_: torch.contiguous_format)
+    monkeypatch.setattr(
+        "imachsr.training.memory_format.fastest_memory_format", lambda *_, **__: torch.contiguous_format
+    )
     monkeypatch.setattr(Ranks, "told", lambda self, value: "channels_last" if value == "contiguous" else value)
     trainee = supervised()
     fit(trainee, batches(bright_or_dark(4), 4), epochs=1, memory_format="auto", progress=False)
