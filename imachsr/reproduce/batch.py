@@ -7,7 +7,7 @@ import os
 import shlex
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -15,6 +15,7 @@ from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
+from .. import datasets
 from ..experiment import Result, Settings, data_of, first_phase, ledger_folder, published_folder, results
 from ..experiment.fusing import examples_of
 from .live import live_lines
@@ -191,6 +192,17 @@ def cores() -> int:
 def key_of(settings: Settings) -> str:
     """The key a setting's Result is filed under."""
     return settings.key(_data_of(settings)[0])
+
+
+def verify_data(settings: Iterable[Settings]) -> None:
+    """Refuse missing or damaged data of any of them; what several read is looked at once.
+
+    Raises:
+        ValueError: data that cannot be read.
+    """
+    for reading in dict.fromkeys(map(_only_data, settings)):
+        for part in data_of(reading):
+            datasets.verify(part)
 
 
 def _is_filed(settings: Settings, ledger: Path) -> bool:

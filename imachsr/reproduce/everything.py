@@ -9,11 +9,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from .. import datasets
-from ..experiment import Settings, comparison, data_of, results
+from ..experiment import Settings, comparison, results
 from ..experiment.tables import said_once
 from ..training.progress import clock
-from .batch import Plan, plan, run_all, words
+from .batch import Plan, plan, run_all, verify_data, words
 from .execution import checked, execute, notebooks, parameters, store
 from .minutes import Minutes, Stopwatch
 from .report import remove_figures, write_report
@@ -73,19 +72,16 @@ def reproduce(
     changes: dict[str, Any] = {name: value for name, value in (("size", size), ("epochs", epochs)) if value is not None}
     paths = [] if changes else paths
     root = str(Path(root).absolute()) if root else None
-    read = Settings.at(tier, data=data, root=root)
-    for part in data_of(replace(read, tier="custom", **changes) if changes else read):
-        datasets.verify(part)  # missing or damaged data is refused here
-    asked = _parameters_of(
-        paths, {"tier": tier, "data": data, "root": root or "", "folder": str(out), "seeds": seeds}, given or {}
-    )
     settings = [setting for study in studies for setting in study.settings(tier, data, root, seeds)]
     if changes and not settings:
         raise ValueError(f"got {', '.join(changes)} for {[*chosen]}, which has no runs; name a study: {[*STUDIES]}")
-    due = plan([replace(setting, tier="custom", **changes) for setting in settings] if changes else settings)
-    for setting in {(one.split, one.classes, one.inputs): one for one in due.missing}.values():
-        for part in data_of(setting):
-            datasets.verify(part)
+    plain = Settings.at(tier, data=data, root=root)  # what notebooks without runs read
+    plain, *settings = [replace(one, tier="custom", **changes) if changes else one for one in (plain, *settings)]
+    verify_data([plain, *settings])
+    asked = _parameters_of(
+        paths, {"tier": tier, "data": data, "root": root or "", "folder": str(out), "seeds": seeds}, given or {}
+    )
+    due = plan(settings)
     _say_plan(due)
     if dry_run:
         return 0
