@@ -61,9 +61,7 @@ lab: $(READY) ## open the notebooks in JupyterLab
 	@$(BIN)/jupyter lab notebooks
 
 bench: $(READY) ## measure the kernels' speed as ratios, and file it
-	@$(BIN)/python benchmarks/losses.py
-	@$(BIN)/python benchmarks/complexity.py
-	@$(BIN)/python benchmarks/metrics.py
+	@$(BIN)/python -m imachsr bench
 
 faults: $(READY) ## do every fault to a training that it must survive, and file it (minutes, resumable)
 	@$(BIN)/python benchmarks/faults.py

@@ -1,6 +1,7 @@
 """Binder, VS Code and Colab are told the same as `make setup`: one Python, one lock with its hashes, this package."""
 
 import ast
+import importlib.metadata
 import json
 import os
 import re
@@ -9,6 +10,8 @@ import subprocess
 import tomllib
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from conftest import REPOSITORY
 
@@ -50,6 +53,20 @@ def test_every_pin_of_the_lock_has_a_hash():
     entries = re.split(r"^(?=[a-z0-9])", LOCK.read_text(), flags=re.MULTILINE)[1:]
     assert len(entries) > 100
     assert [entry.split("\n")[0] for entry in entries if "--hash=sha256:" not in entry] == []
+
+
+def test_what_locked_packages_require_is_locked():
+    """Pip goes by what packages say of themselves: one name left out, and with --require-hashes it installs nothing."""
+    locked = set(re.findall(r"^([a-z0-9.-]+)==", LOCK.read_text(), flags=re.MULTILINE))
+    here = {canonicalize_name(package.name): package for package in importlib.metadata.distributions()}
+    required = {
+        canonicalize_name(wanted.name): name
+        for name in locked & {*here}
+        for wanted in map(Requirement, here[name].requires or ())
+        if wanted.marker is None or wanted.marker.evaluate({"extra": ""})
+    }
+    assert len(required) > 80
+    assert {name: of for name, of in required.items() if name not in locked} == {}
 
 
 @pytest.mark.skipif(not shutil.which("sh"), reason="needs sh")

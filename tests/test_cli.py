@@ -53,6 +53,7 @@ def test_run_prints_the_table_files_the_result_and_answers_again(tmp_path, capsy
         (["reproduce", "03", "--epochs", "1", "--dry-run"], 1, "got epochs for ['03'], which has no runs"),
         (["complexity", "--model", "os:getcwd"], 1, "it returned a str"),
         (["run", "--gamma", "1", "1", "1", "--alpha", "0.9"], 1, "gamma stands in alpha's place"),
+        (["bench", "gpu"], 1, "got 'gpu'; there are losses, complexity, metrics"),
         (["run", "--inputs", "rgb"], 1, "only nyudv2 has several kinds"),
         (["run", "--names", "encoder.layer1"], 1, "give as many names as points"),
     ],

@@ -4,6 +4,7 @@ import copy
 import json
 import os
 import pickle
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,6 +18,7 @@ import imachsr
 from imachsr.experiment import TIERS, Result, comparison, publish, results, run, write_atomically
 from imachsr.experiment.alone import alone
 from imachsr.experiment.export import export
+from imachsr.experiment.provenance import _revision
 from imachsr.experiment.study import build
 from imachsr.training import Stopped
 
@@ -50,6 +52,26 @@ def test_a_result_says_where_it_came_from(ran):
     assert result.provenance["seconds"] >= sum(epoch["seconds"] for epoch in result.history)
     assert result.settings["tier"] == "custom"
     assert "root" not in result.settings, "a machine's path does not belong into a result"
+
+
+@pytest.mark.skipif(not shutil.which("git"), reason="needs git")
+def test_the_revision_is_that_of_the_code_or_nobodys(tmp_path):
+    def git(*words):
+        who = ["-c", "user.name=n", "-c", "user.email=e"]
+        return subprocess.run(["git", *who, *words], cwd=tmp_path, check=True, capture_output=True, text=True).stdout
+
+    unknown = {"revision": "", "dirty": None}
+    assert _revision(tmp_path) == unknown, "no checkout at all"
+    (tmp_path / "venv").mkdir()
+    (tmp_path / "code.py").write_text("1")
+    git("init")
+    assert _revision(tmp_path) == unknown, "no commit yet"
+    git("add", "code.py")
+    git("commit", "-m", "one")
+    assert _revision(tmp_path) == {"revision": git("rev-parse", "--short", "HEAD").strip(), "dirty": False}
+    assert _revision(tmp_path / "venv") == unknown, "installed within another's repository"
+    (tmp_path / "code.py").write_text("2")
+    assert _revision(tmp_path)["dirty"]
 
 
 def test_scores_can_be_computed_again_from_the_counts(ran):

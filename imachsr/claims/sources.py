@@ -84,8 +84,14 @@ def papers_folder() -> Path:
 
 
 def claims(folder: str | Path | None = None) -> list[Claim]:
-    """Every claim: Table 2 cell by cell, HS3's tables row by row, then the conclusions."""
+    """Every claim: Table 2 cell by cell, HS3's tables row by row, then the conclusions.
+
+    Raises:
+        ValueError: no such folder.
+    """
     folder = Path(folder or papers_folder())
+    if not folder.is_dir():
+        raise ValueError(f"got no papers' numbers in {folder}; they come with the repository; run this in a checkout")
     stated = json.loads((folder / "claims.json").read_text(encoding="utf-8"))
     return [
         *_table2(json.loads((folder / "table2.json").read_text(encoding="utf-8"))["rows"]),

@@ -9,9 +9,9 @@ import warnings
 from collections.abc import Sequence
 
 from .. import __version__
-from . import claims, complexity, data, export, lesson, points, reproduce, results, run
+from . import bench, claims, complexity, data, export, lesson, points, reproduce, results, run
 
-VERBS = (points, run, reproduce, results, claims, complexity, export, lesson, data)  # in the order of the help
+VERBS = (points, run, reproduce, results, claims, complexity, bench, export, lesson, data)  # in the order of the help
 EPILOG = """examples:
   imachsr points --model deeplabv3plus_resnet18 --size 180x240
   imachsr run --data streets --scheme imachsr --points 3 --epochs 5

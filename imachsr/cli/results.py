@@ -106,7 +106,8 @@ def _results(given: argparse.Namespace) -> None:
     if not found and given.out:
         raise ValueError(f"got no results to write to {given.out}; `imachsr run` files one; run it first")
     if not found:
-        print("no results yet; `imachsr run` files one")
+        come = "they come with the repository, or by `imachsr results publish`" if given.published else None
+        print(f"no results yet; {come or '`imachsr run` files one'}")
         return
     found.sort(key=lambda r: (*(r.settings[name] for name in ("data", "model", "scheme", "seed")), r.key))
     text = _written(found, form, given).rstrip("\n")

@@ -18,18 +18,9 @@ def provenance(device: torch.device | None = None) -> dict[str, Any]:
 
     import imachsr
 
-    def git(*words: str) -> str:
-        try:
-            return subprocess.run(
-                ["git", *words], capture_output=True, text=True, check=True, cwd=Path(__file__).parent
-            ).stdout.strip()
-        except (OSError, subprocess.CalledProcessError):
-            return ""
-
     return {
         "imachsr": imachsr.__version__,
-        "revision": git("rev-parse", "--short", "HEAD"),
-        "dirty": bool(git("status", "--porcelain", "--untracked-files=no")),
+        **_revision(Path(__file__).parents[2]),
         "python": platform.python_version(),
         "torch": torch.__version__,
         "numpy": numpy.__version__,
@@ -50,6 +41,21 @@ def peak_memory(device: torch.device) -> int | None:
         return None
     most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return most if sys.platform == "darwin" else 1024 * most
+
+
+def _revision(checkout: Path) -> dict[str, Any]:
+    """The commit of the code, and whether it was changed since; "" and None where it lies in no checkout of its own."""
+
+    def git(*words: str) -> str:
+        return subprocess.run(["git", *words], capture_output=True, text=True, check=True, cwd=checkout).stdout.strip()
+
+    try:
+        if Path(git("rev-parse", "--show-toplevel")).samefile(checkout):  # installed, it may lie within another's
+            dirty = bool(git("status", "--porcelain", "--untracked-files=no"))
+            return {"revision": git("rev-parse", "--short", "HEAD"), "dirty": dirty}
+    except (OSError, subprocess.CalledProcessError):
+        pass
+    return {"revision": "", "dirty": None}
 
 
 def _processor() -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -62,7 +63,8 @@ def reproduce(
         0, or 1 where a run or a notebook failed (the others still ran).
 
     Raises:
-        ValueError: unknown study, notebook or parameter, or data that cannot be read, before anything runs.
+        ValueError: unknown study, notebook or parameter, data that cannot be read, or a package that is not installed,
+            before anything runs.
     """
     if seeds < 1:
         raise ValueError(f"got seeds={seeds}; each setting is run at least once; pass seeds >= 1")
@@ -85,6 +87,9 @@ def reproduce(
     _say_plan(due)
     if dry_run:
         return 0
+    for package, extra, needed in (("papermill", "notebooks", paths), ("distributed", "cluster", scheduler)):
+        if needed and importlib.util.find_spec(package) is None:
+            raise ValueError(f"got no package {package}; this needs it; pip install 'imachsr[{extra}]'")
     one = jobs == seeds == 1 and not (scheduler or launch or given)  # else its time says little to a reader
     minutes = Minutes({path.stem: _settings_shown(path, tier, data, root) for path in paths}) if one else None
     started = time.perf_counter()

@@ -50,6 +50,11 @@ def verdict(results, claim=CLAIM):
 CLEAR = [0.02, 0.021, 0.019, 0.02, 0.022]
 
 
+def test_without_the_papers_numbers_it_says_where_they_are(tmp_path):
+    with pytest.raises(ValueError, match="they come with the repository"):
+        claims(tmp_path / "none")
+
+
 def test_five_clear_seeds_reproduce_or_contradict():
     assert verdict(runs(CLEAR)) == "reproduced"
     assert verdict(runs([-gain for gain in CLEAR])) == "contradicted"

@@ -1,5 +1,6 @@
 """The batch: typed parameters, evidence of execution, failures kept, one self-contained report."""
 
+import importlib.util
 import json
 import re
 
@@ -7,7 +8,7 @@ import nbformat
 import pytest
 
 from imachsr import reproduce
-from imachsr.reproduce import execution, report
+from imachsr.reproduce import everything, execution, report
 
 PARAMETERS = """tier: str = "smoke"  # smoke or lesson
 count: int = 2  # how many
@@ -177,6 +178,18 @@ def test_unknown_notebook_and_missing_data_are_refused_first(tmp_path, monkeypat
     with pytest.raises(ValueError, match="nowhere"):
         reproduce.reproduce(data="camvid", root=tmp_path / "nowhere", out=tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("missing", "extra", "asked"),
+    [("papermill", "notebooks", {}), ("distributed", "cluster", {"scheduler": "tcp://x:1"})],
+)
+def test_a_missing_package_is_said_before_anything_runs(tmp_path, monkeypatch, missing, extra, asked):
+    known = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == missing else known(name))
+    monkeypatch.setattr(everything, "run_all", lambda *_, **__: pytest.fail("ran"))
+    with pytest.raises(ValueError, match=rf"{missing}.*pip install 'imachsr\[{extra}\]'"):
+        reproduce.reproduce(["table2"], out=tmp_path, **asked)
 
 
 def test_only_its_own_figures_are_replaced(tmp_path):
