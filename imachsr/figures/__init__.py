@@ -3,10 +3,11 @@
 from .idea import idea
 from .labels import colorize, grid, legend
 from .results import cells, curves, curves_table, scheme_colors
-from .ribbon import ribbon, ribbon_alt
+from .ribbon import DEPTH, place_colors, ribbon, ribbon_alt
 from .show import figure_html, show
 
 __all__ = [
+    "DEPTH",
     "cells",
     "colorize",
     "curves",
@@ -15,6 +16,7 @@ __all__ = [
     "grid",
     "idea",
     "legend",
+    "place_colors",
     "ribbon",
     "ribbon_alt",
     "scheme_colors",

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from ..objective import logits_of
+from .ribbon import DEPTH
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -123,7 +124,7 @@ def resolutions(points: Mapping[str, Sequence[Point]], *, rows: int) -> Figure:
     ticks = [2**power for power in range(7)]
     axes[0, 0].set_yticks(ticks, [f"1/{tick}" for tick in ticks], fontsize=7)
     axes[0, 0].set_ylim(90, 0.8)  # full resolution on top
-    axes[-1, 0].set_xlabel("depth: share of the calls done (%)")
+    axes[-1, 0].set_xlabel(DEPTH)
     sns.despine(figure)
     return figure
 

@@ -12,6 +12,15 @@ if TYPE_CHECKING:
 
     from ..points import Point
 
+DEPTH = "depth: share of the tensor operations done (%), each counted once"  # label of an axis of `Point.depth`
+
+
+def place_colors() -> dict[str, Any]:
+    """One colour per `near` of `choose_points`, from seaborn's colour-blind palette."""
+    import seaborn as sns
+
+    return dict(zip(("spread", "input", "center", "output"), sns.color_palette("colorblind"), strict=False))
+
 
 def ribbon(points: Sequence[Point], chosen: Sequence[Point] = ()) -> Figure:
     """A network from left to right: how large its maps are, where its blocks end, which rules are met, what is chosen.
@@ -40,7 +49,7 @@ def ribbon(points: Sequence[Point], chosen: Sequence[Point] = ()) -> Figure:
             100 * point.depth + 0.5, height, point.name, transform=band.get_xaxis_transform(), va="top", fontsize=8,
             bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.5},
         )  # fmt: skip
-    rows.set_xlabel("depth: share of the calls done (%)")
+    rows.set_xlabel(DEPTH)
     return figure
 
 

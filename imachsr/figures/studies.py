@@ -13,6 +13,7 @@ import numpy as np
 from ..claims import Paired, paired
 from ..experiment import METRICS, Result
 from ..experiment.tables import footing
+from .ribbon import DEPTH
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -176,7 +177,7 @@ def placements(points: Sequence[Point], choices: Mapping[str, Sequence[Point]]) 
         axis.plot(bases, [y] * len(bases), "|", color="0.6", markersize=7)
         axis.plot([100 * point.depth for point in chosen], [y] * len(chosen), "o", color=color, markersize=8)
     axis.set_yticks(range(len(choices)), [*choices])
-    axis.set(ylim=(len(choices) - 0.5, -0.5), xlabel="depth: share of the calls done (%)")
+    axis.set(ylim=(len(choices) - 0.5, -0.5), xlabel=DEPTH)
     sns.despine(figure, left=True)
     return figure
 
