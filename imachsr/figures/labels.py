@@ -18,8 +18,14 @@ def colorize(labels: np.ndarray, palette: Any) -> np.ndarray:
     return table[np.asarray(labels).astype(np.uint8)]
 
 
-def grid(columns: dict[str, Sequence[np.ndarray]]) -> Figure:
-    """Pictures (H, W, 3) in columns with titles, one row per entry: image, truth, without, with, ..."""
+def grid(columns: dict[str, Sequence[np.ndarray]], classes: Sequence[str] = (), palette: Any = ()) -> Figure:
+    """Pictures (H, W, 3) in columns with titles, one row per entry: image, truth, without, with, ...
+
+    Args:
+        columns: title -> pictures.
+        classes: K names, for the meaning of the colours below the pictures; empty: nothing is said.
+        palette: a colour per class, RGB of 0 to 255.
+    """
     import matplotlib.pyplot as plt
 
     rows = len(next(iter(columns.values())))
@@ -34,16 +40,24 @@ def grid(columns: dict[str, Sequence[np.ndarray]]) -> Figure:
         for i, picture in enumerate(pictures):
             axes[i, j].imshow(picture, interpolation="nearest")
             axes[i, j].axis("off")
+    if len(classes):
+        figure.legend(
+            handles=_patches(classes, palette), ncols=6, loc="outside lower center", frameon=False, fontsize=8
+        )
     return figure
 
 
 def legend(classes: Sequence[str], palette: Any) -> Figure:
     """The colours of a dataset's classes, with void."""
     import matplotlib.pyplot as plt
-    from matplotlib.patches import Patch
 
     figure = plt.figure(figsize=(7.5, 0.7))
-    colors = [tuple(channel / 255 for channel in color) for color in palette] + [(0.0, 0.0, 0.0)]
-    patches = [Patch(facecolor=c, edgecolor="0.4", label=n) for c, n in zip(colors, [*classes, "void"], strict=True)]
-    figure.legend(handles=patches, ncols=6, loc="center", frameon=False, fontsize=9)
+    figure.legend(handles=_patches(classes, palette), ncols=6, loc="center", frameon=False, fontsize=9)
     return figure
+
+
+def _patches(classes: Sequence[str], palette: Any) -> list[Any]:
+    from matplotlib.patches import Patch
+
+    colors = [tuple(channel / 255 for channel in color) for color in palette] + [(0.0, 0.0, 0.0)]
+    return [Patch(facecolor=c, edgecolor="0.4", label=n) for c, n in zip(colors, [*classes, "void"], strict=True)]
