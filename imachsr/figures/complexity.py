@@ -129,7 +129,8 @@ def overhead(networks: Sequence[Mapping[str, Any]], *, clock: str = "wall") -> F
     import seaborn as sns
 
     figure, axes = plt.subplots(
-        2, len(networks), figsize=(3.7 * len(networks), 5.4), sharex=True, squeeze=False, layout="constrained"
+        2, len(networks), figsize=(3.7 * len(networks), 5.4), sharex=True, sharey="row", squeeze=False,
+        layout="constrained",
     )  # fmt: skip
     for column, network in zip(axes.T, networks, strict=True):
         for implementation in LOOKS:
@@ -139,8 +140,8 @@ def overhead(networks: Sequence[Mapping[str, Any]], *, clock: str = "wall") -> F
             _bytes(column[1], rows, fits["bytes"])
         column[0].set_title(network["network"], fontsize=10)
         column[1].set(xlabel="M", xticks=range(len(rows)))
-    axes[0, 0].set_ylabel(f"{'' if clock == 'wall' else clock + ' '}time, times conventional")
-    axes[1, 0].set_ylabel("bytes kept, times conventional")
+    axes[0, 0].set_ylabel(f"{'' if clock == 'wall' else clock + ' '}time,\ntimes conventional")
+    axes[1, 0].set_ylabel("bytes kept,\ntimes conventional")
     axes[0, 0].legend(frameon=False, fontsize=8)
     sns.despine(figure)
     return figure

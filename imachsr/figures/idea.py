@@ -43,12 +43,14 @@ def idea() -> Figure:
         arrow((x, 18.8), (x, 14.8))
         box(x - 6, 8.2, 12, 6.4, "mutual inform-\nation with $y$", supervision, 8.5)
         box(x - 6, 1, 12, 5.6, "negative\nentropy", regularizer, 9)
-        axis.plot([x + 0.4, x + 6.9, x + 6.9], [30.4, 29.2 - 2.6, 4], color="0.6", linewidth=0.9, linestyle=":")
-        arrow((x + 6.9, 3.8), (x + 6.4, 3.8))
+        way = [x - 0.9, x - 0.9, x - 7.1, x - 7.1], [31, 26.8, 26.8, 3.8]
+        axis.plot(*way, color="0.45", linewidth=0.9, linestyle=":")
+        arrow((x - 7.2, 3.8), (x - 6.3, 3.8))
     arrow((71.8, 32.5), (77.3, 32.5))
     box(78, 28, 20, 9, "cross-entropy\nwith labels $y$", output)
     arrow((88, 27.2), (88, 16.6))
-    box(74.5, 2, 24, 13.8, "$L_T = L_{CE} +$\n$\\sum_m \\alpha_m L_{MI}^m + \\lambda_m L_{NE}^m$", "white", 11)
-    arrow((65.4, 11.4), (73.7, 11.4))
-    arrow((67, 4.4), (73.7, 4.4))
+    box(74.5, 2, 24, 13.8, "$L_T = L_{CE} +$\n$\\sum_m (\\alpha_m L_{MI}^m + \\lambda_m L_{NE}^m)$", "white", 11)
+    for y in (11.4, 3.8):
+        arrow((65.2, y), (74.1, y))
+        axis.text(69.4, y + 0.5, "from every\npoint", ha="center", va="bottom", fontsize=7.5)
     return figure

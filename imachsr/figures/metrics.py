@@ -92,7 +92,7 @@ def reliability(scores: Mapping[str, Mapping[str, Any]]) -> Figure:
 
 
 def frequencies(shares: Mapping[str, Sequence[float]], classes: Mapping[str, Sequence[str]]) -> Figure:
-    """Share of the labelled pixels per class, one panel per dataset, on a logarithmic axis.
+    """Share of the labelled pixels per class in words and as a dot, one panel per dataset, on a logarithmic axis.
 
     Args:
         shares: dataset -> share of each class, of one.
@@ -109,10 +109,13 @@ def frequencies(shares: Mapping[str, Sequence[float]], classes: Mapping[str, Seq
     for axis, (name, values) in zip(axes[0], shares.items(), strict=True):
         order = np.argsort(values)[::-1]
         percent = 100 * np.array(values)[order]
-        axis.barh(range(len(order)), percent, color=color)
-        axis.set_yticks(range(len(order)), [classes[name][k] for k in order], fontsize=8 if tall < 25 else 6)
+        axis.plot(percent, range(len(order)), "o", color=color)
+        words = [f"{classes[name][k]}  {value:.2g}" for k, value in zip(order, percent, strict=True)]
+        axis.set_yticks(range(len(order)), words, fontsize=8 if tall < 25 else 6)
+        axis.grid(axis="y", color="0.92")
         axis.invert_yaxis()
-        axis.set(title=name, xscale="log", xlabel="labelled pixels (%)", xlim=(0.05, 100))
+        axis.set(title=name, xscale="log", xlabel="labelled pixels (%)")
+        axis.set_xlim(right=100)
     sns.despine(figure)
     return figure
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import cycle
 from typing import TYPE_CHECKING
 
 import torch
@@ -66,16 +67,22 @@ def families(names: Sequence[str]) -> dict[str, list[str]]:
     return found
 
 
-def cost_chart(table: pd.DataFrame) -> Figure:
-    """Parameters against operations, both on logarithmic axes, every network by its name."""
+def cost_chart(table: pd.DataFrame, *, size: tuple[int, int]) -> Figure:
+    """Parameters against operations, both on logarithmic axes, every network by its name, a marker per family.
+
+    Args:
+        table: from `network_table`.
+        size: (H, W) of the image it was made for.
+    """
     import matplotlib.pyplot as plt
     import seaborn as sns
 
     figure, axis = plt.subplots(figsize=(10, 5), layout="constrained")
     groups = families(list(table.index))
-    for color, (family, names) in zip(sns.color_palette("colorblind", len(groups)), groups.items(), strict=True):
+    colors = sns.color_palette("colorblind", len(groups))
+    for color, mark, (family, names) in zip(colors, cycle("osD^vPX"), groups.items(), strict=False):
         rows = table.loc[names].sort_values("operations")
-        axis.scatter(rows["operations"] / 1e9, rows["parameters"] / 1e6, s=45, color=color, label=family)
+        axis.scatter(rows["operations"] / 1e9, rows["parameters"] / 1e6, s=45, color=color, marker=mark, label=family)
         following = [*rows["operations"][1:], float("inf")]
         for (name, row), after in zip(rows.iterrows(), following, strict=True):
             close = after < 1.5 * row["operations"]  # the next name would be written over this one
@@ -84,7 +91,8 @@ def cost_chart(table: pd.DataFrame) -> Figure:
                 xytext=(-6, 4) if close else (6, -3), ha="right" if close else "left",
                 textcoords="offset points", fontsize=8,
             )  # fmt: skip
-    axis.set(xscale="log", yscale="log", xlabel="operations for one image (10⁹)", ylabel="parameters (10⁶)")
+    words = f"operations for one image of {size[0]}x{size[1]} (10⁹)"
+    axis.set(xscale="log", yscale="log", xlabel=words, ylabel="parameters (10⁶)")
     axis.margins(x=0.12, y=0.1)
     axis.legend(frameon=False, fontsize=9)
     sns.despine(figure)
@@ -120,9 +128,10 @@ def resolutions(points: Mapping[str, Sequence[Point]], *, rows: int) -> Figure:
                   linewidth=0.8)  # fmt: skip
         axis.set_title(name, fontsize=9, loc="left", pad=2)
         axis.grid(axis="y", color="0.92")
+        axis.tick_params("y", labelsize=7)
     axes[0, 0].set_yscale("log", base=2)
     ticks = [2**power for power in range(7)]
-    axes[0, 0].set_yticks(ticks, [f"1/{tick}" for tick in ticks], fontsize=7)
+    axes[0, 0].set_yticks(ticks, [f"1/{tick}" for tick in ticks])
     axes[0, 0].set_ylim(90, 0.8)  # full resolution on top
     axes[-1, 0].set_xlabel(DEPTH)
     sns.despine(figure)

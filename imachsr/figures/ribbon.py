@@ -76,10 +76,9 @@ def _ribbon_rules(axis: Any, points: Sequence[Point]) -> None:
 
     from ..points import RULES
 
-    colors = sns.color_palette("colorblind", len(RULES))
-    for row, (rule, color) in enumerate(zip(RULES, colors, strict=True)):
+    for row, rule in enumerate(RULES):
         met = [100 * point.depth for point in points if rule in point.rules]
-        axis.scatter(met, [row] * len(met), marker="|", s=70, color=color, zorder=3)
+        axis.scatter(met, [row] * len(met), marker="|", s=70, color="0.2", zorder=3)
     axis.set_yticks(range(len(RULES)), list(RULES), fontsize=8)
     axis.set_ylim(len(RULES) - 0.5, -0.5)
     sns.despine(ax=axis)

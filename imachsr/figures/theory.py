@@ -58,7 +58,7 @@ def growth_figure(table: Mapping[str, np.ndarray]) -> Figure:
     for axis, (name, title) in zip(axes, titles.items(), strict=True):
         axis.plot(table["points"], table[f"stated_{name}"], "--s", color=colors[1], label="stated")
         axis.plot(table["points"], table[f"corrected_{name}"], "-.^", color=colors[2], label="corrected")
-        axis.set(title=title, xlabel="intermediate points M", ylabel="right side", yscale="log")
+        axis.set(title=title, xlabel="intermediate points M", ylabel="value of the bound", yscale="log")
     axes[0].legend(frameon=False)
     sns.despine(figure)
     return figure
@@ -66,6 +66,8 @@ def growth_figure(table: Mapping[str, np.ndarray]) -> Figure:
 
 def study_figure(columns: Mapping[str, Sequence[Any]]) -> Figure:
     """Every random instance: measured over each bound, against eta_t L_S; one column per kind of noise.
+
+    What lies below 1e-4 is drawn at the bottom edge.
 
     Args:
         columns: `noise`, `step`, `over_stated` and `over_corrected`, one entry per instance.
@@ -80,7 +82,7 @@ def study_figure(columns: Mapping[str, Sequence[Any]]) -> Figure:
     for row, (bound, color) in enumerate((("stated", colors[1]), ("corrected", colors[2]))):
         for axis, noise in zip(axes[row], NOISES, strict=True):
             chosen = array["noise"] == noise
-            x, y = array["step"][chosen], array[f"over_{bound}"][chosen].clip(1e-6)
+            x, y = array["step"][chosen], array[f"over_{bound}"][chosen].clip(1.2e-4)
             axis.scatter(x, y, s=2, alpha=0.35, color=color, linewidths=0, rasterized=True)
             axis.axhline(1, color="black", linewidth=1)
             axis.axvline(1, color="0.5", linewidth=1, linestyle=":")

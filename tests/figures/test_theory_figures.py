@@ -52,6 +52,8 @@ def test_figures_draw_every_number_given():
     drawn = theory.study_figure({**columns, "over_corrected": [0.1, 0.5, 0.9]})
     assert [len(axis.collections[0].get_offsets()) for axis in drawn.axes] == [1] * 6
     assert drawn.axes[1].collections[0].get_offsets()[0].tolist() == [1, 30]
+    lowest = theory.study_figure({**columns, "over_corrected": [1e-9] * 3}).axes[3]
+    assert lowest.collections[0].get_offsets()[0, 1] > lowest.get_ylim()[0], "no dot is cut off"
     drawn = theory.terms_figure(RUNS[0])
     assert drawn.axes[0].lines[2].get_ydata().tolist() == [1, 2]
     assert [text.get_text() for text in drawn.legends[0].get_texts()] == ["output", "supervision 1", "regularizer 1"]
