@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -41,6 +42,23 @@ class Paired:
         """
         count = len(self.differences)
         return _standard_error(self.differences) * _visible(count, level) if count > 1 else float("nan")
+
+    def needed(self, size: float, level: float = LEVEL, *, equal: bool = False) -> int | None:
+        """Seeds with which a test at `level` finds a true difference of `size` points in 80 % of cases.
+
+        The spread of the differences is taken for the true one; None without a spread, or above 10^6 seeds.
+
+        Args:
+            size: in points, above 0.
+            level: of the test.
+            equal: ask instead when two one-sided tests place a true difference of 0 within +- size points.
+        """
+        deviation = _standard_error(self.differences) * math.sqrt(len(self.differences)) if self.p == self.p else 0.0
+        if not deviation or size <= 0:
+            return None
+        counts = range(2, 10**6)
+        place = bisect_left(counts, True, key=lambda n: deviation * _visible(n, level, equal) <= size * math.sqrt(n))
+        return counts[place] if place < len(counts) else None
 
     def within(self, margin: float) -> float:
         """p of two one-sided tests (Schuirmann 1987) that the true difference lies within +- margin points."""
@@ -95,17 +113,22 @@ def paired(differences: Sequence[float]) -> Paired:
     return Paired(values, mean, mean - reach, mean + reach, p)
 
 
-@lru_cache(maxsize=256)
-def _visible(count: int, level: float) -> float:
-    """The effect, in standard errors, at which Student's test finds POWER of cases: by quantiles of the spread."""
+@lru_cache(maxsize=1024)
+def _visible(count: int, level: float, equal: bool = False) -> float:
+    """The effect, in standard errors, at which Student's test finds POWER of cases: by quantiles of the spread.
+
+    With `equal` the margin within which two one-sided tests place no effect at all as often.
+    """
     from scipy.optimize import brentq
     from scipy.stats import chi2, norm, t
 
     free = count - 1
     spreads = np.sqrt(chi2.ppf((np.arange(4000) + 0.5) / 4000, free) / free)  # of equal shares of all samples
-    needed = t.ppf(1 - level / 2, free) * spreads
+    needed = t.ppf(1 - level / (1 if equal else 2), free) * spreads
 
     def missing(effect: float) -> float:
+        if equal:
+            return float((1 - 2 * norm.sf(np.maximum(effect - needed, 0))).mean()) - POWER
         return float((norm.sf(needed - effect) + norm.cdf(-needed - effect)).mean()) - POWER
 
     return float(brentq(missing, 0.0, float(needed.max()) + 10.0))
@@ -131,9 +154,9 @@ def block_bootstrap(
 ) -> tuple[float, float]:  # fmt: skip
     """95 % interval of the difference over test images, in points, when neighbouring frames are alike.
 
-    Moving blocks (Kuensch 1989): stretches of `block` consecutive images are drawn until there are as many as before,
-    the same ones for both schemes and every seed. It says how far other frames would move the difference, not other
-    seeds.
+    Circular blocks (Politis and Romano 1992): stretches of `block` consecutive images, of which the first follows the
+    last, so that each is drawn as often as any other, until there are as many as before; the same ones for both schemes
+    and every seed. It says how far other frames would move the difference, not other seeds.
 
     Args:
         better: per seed, true positives, false positives and false negatives of each image, (N, 3, K).
@@ -152,8 +175,8 @@ def block_bootstrap(
         )
     count = images.pop()
     block = min(block, count)
-    starts = np.random.default_rng(seed).integers(0, count - block + 1, (draws, -(-count // block), 1))
-    chosen = (starts + np.arange(block)).reshape(draws, -1)[:, :count]
+    starts = np.random.default_rng(seed).integers(0, count, (draws, -(-count // block), 1))
+    chosen = ((starts + np.arange(block)) % count).reshape(draws, -1)[:, :count]
     pairs = zip(better, worse, strict=True)
     found = np.mean([_scores(a, chosen, metric, protocol) - _scores(b, chosen, metric, protocol) for a, b in pairs], 0)
     low, high = np.quantile(found, [LEVEL / 2, 1 - LEVEL / 2])

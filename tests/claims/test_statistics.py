@@ -127,6 +127,56 @@ def test_alike_neighbours_widen_the_interval():
     assert blocks[1] - blocks[0] > 1.5 * (single[1] - single[0])
 
 
+def test_every_frame_is_drawn_as_often_as_any_other():
+    """Only the first five frames differ: a draw that seldom reaches the ends of the film would see too little."""
+    b = np.tile(np.array([[50], [0], [50]]), (40, 1, 1))  # half of 100 pixels are right in each frame
+    a = b.copy()
+    a[:5] = [[100], [0], [0]]
+    low, high = block_bootstrap([a], [b], "mRecall", "image", block=10, draws=4000)
+    draws = np.random.default_rng(0).integers(0, 40, (4000, 4))
+    slow = [100 * np.mean([(s + i) % 40 < 5 for s in starts for i in range(10)]) / 2 for starts in draws]
+    assert np.mean(slow) == pytest.approx(50 * 5 / 40, rel=0.05)
+    assert (low, high) == pytest.approx(tuple(np.quantile(slow, [0.025, 0.975])))
+
+
+@pytest.mark.parametrize("metric", ["mIoU", "mRecall"])
+def test_the_dataset_is_counted_as_one_before_any_ratio(metric):
+    sides = [counts(23, quality, seed) * np.arange(1, 24)[:, None, None] ** 2 for quality, seed in ((0.8, 1), (0.7, 2))]
+    draws = np.random.default_rng(0).integers(0, 23, (50, 4))  # four stretches of seven frames for 23
+    slow = []
+    for starts in draws:
+        frames = [(start + i) % 23 for start in starts for i in range(7)][:23]
+        means = []
+        for side in sides:
+            hit, false, missed = sum(side[frame] for frame in frames).astype(float)
+            means.append(100 * np.mean(hit / (hit + missed + (false if metric == "mIoU" else 0))))
+        slow.append(means[0] - means[1])
+    found = block_bootstrap(*([side] for side in sides), metric, "dataset", block=7, draws=50)
+    assert found == pytest.approx(tuple(np.quantile(slow, [0.025, 0.975])))
+    assert found != pytest.approx(block_bootstrap(*([side] for side in sides), metric, "image", block=7, draws=50))
+
+
+@pytest.mark.parametrize(("size", "level", "equal"), [(1.0, 0.05, False), (0.6, 0.05 / 12, False), (0.5, 0.05, True)])
+def test_the_seeds_needed_are_the_fewest_that_find_it_four_times_in_five(size, level, equal):
+    unit = paired(np.array([-1, -0.5, 0.5, 1]) / np.std([-1, -0.5, 0.5, 1], ddof=1))  # a spread of one point
+    needed, draw, power = unit.needed(size, level, equal=equal), np.random.default_rng(4), {}
+    for count in (needed - 1, needed):
+        samples = draw.standard_normal((40_000, count)) + size * (not equal)
+        error = samples.std(1, ddof=1) / count**0.5
+        quantile = stats.t.ppf(1 - level / (1 if equal else 2), count - 1)
+        reach = size - quantile * error if equal else -quantile * error
+        power[count] = np.mean(np.abs(samples.mean(1)) < reach if equal else np.abs(samples.mean(1)) > -reach)
+    assert power[needed - 1] < 0.806
+    assert power[needed] > 0.794
+
+
+def test_without_a_spread_nobody_knows_the_seeds_needed():
+    assert paired([1.0]).needed(1.0) is None
+    assert paired([1.0, 1.0]).needed(1.0) is None
+    assert paired([1.0, 2.0]).needed(0.0) is None
+    assert paired([-9.0, 9.0]).needed(0.01) is None
+
+
 def test_refusals():
     with pytest.raises(ValueError, match=r"needs one finite number per seed; run the seeds first"):
         paired([])

@@ -24,8 +24,8 @@ def visible(differences: list[float], level_quantile: float, power_quantile: flo
 
 
 def stretches(starts: list[int], block: int, frames: int) -> list[int]:
-    """Frame numbers of one bootstrap draw: `block` neighbours from each start on, cut to `frames` of them."""
-    return [start + i for start in starts for i in range(block)][:frames]
+    """Frame numbers of one draw: `block` neighbours from each start on, frame 0 after the last, cut to `frames`."""
+    return [(start + i) % frames for start in starts for i in range(block)][:frames]
 
 
 def margin(mean: float, half: float) -> float:
@@ -48,7 +48,8 @@ def _differences(seed: int) -> tuple[list[float], float, float]:
 def _starts(seed: int) -> tuple[list[int], int, int]:
     random, block = rng(seed), 3 + seed % 3
     frames = 4 * block - 1 - seed % 2
-    return random.integers(0, frames - block + 1, 4).tolist(), block, frames
+    passing = frames - block + 1 + seed % 2  # a stretch from here on passes the last frame
+    return [passing, *random.integers(1, frames - block, 3).tolist()], block, frames
 
 
 def _interval(seed: int) -> tuple[float, float]:
@@ -124,24 +125,30 @@ EXERCISES = (
         id="14.blocks",
         task="Neighbouring test frames are alike, so a bootstrap draws stretches. Given where each stretch starts and "
         "its length `block`, return the frame numbers of the draw, stretch after stretch, cut to as many as there are "
-        "frames.",
+        "frames. After the last frame comes frame 0, so that each is drawn as often as any other.",
         solution=stretches,
         instance=_starts,
         wrong={
             "drew single frames: neighbours are no longer together": lambda s, b, n: list(s),
-            "did not cut: the draw is larger than the test set": lambda s, b, n: [x + i for x in s for i in range(b)],
-            "dealt the stretches out in turn: neighbours are torn apart": lambda s, b, n: [
-                x + i for i in range(b) for x in s
+            "went on past the last frame: frame 0 follows it": lambda s, b, n: [x + i for x in s for i in range(b)][:n],
+            "stopped at the last frame, and drew it again and again": lambda s, b, n: [
+                min(x + i, n - 1) for x in s for i in range(b)
             ][:n],
-            "counted starts in blocks: stretches may overlap": lambda s, b, n: [x * b + i for x in s for i in range(b)][
-                :n
+            "did not cut: the draw is larger than the test set": lambda s, b, n: [
+                (x + i) % n for x in s for i in range(b)
             ],
-            "began one frame late": lambda s, b, n: [x + i + 1 for x in s for i in range(b)][:n],
-            "let each stretch end at its start": lambda s, b, n: [x - b + 1 + i for x in s for i in range(b)][:n],
+            "dealt the stretches out in turn: neighbours are torn apart": lambda s, b, n: [
+                (x + i) % n for i in range(b) for x in s
+            ][:n],
+            "counted starts in blocks: stretches may overlap": lambda s, b, n: [
+                (x * b + i) % n for x in s for i in range(b)
+            ][:n],
+            "began one frame late": lambda s, b, n: [(x + i + 1) % n for x in s for i in range(b)][:n],
+            "let each stretch end at its start": lambda s, b, n: [(x - b + 1 + i) % n for x in s for i in range(b)][:n],
         },
         properties={
             "as many frames as before": lambda f, a: len(f(*a)) == a[2],
-            "inside a stretch, frames follow one another": lambda f, a: all(np.diff(f(*a)[: a[1]]) == 1),
+            "inside a stretch, frames follow one another": lambda f, a: all(np.diff(f(*a)[: a[1]]) % a[2] == 1),
         },
     ),
     Exercise(
