@@ -3,7 +3,7 @@
 from .idea import idea
 from .labels import colorize, grid, legend
 from .results import cells, curves, curves_table, scheme_colors
-from .ribbon import DEPTH, place_colors, ribbon, ribbon_alt
+from .ribbon import DEPTH, place_colors, placements, ribbon, ribbon_alt
 from .show import figure_html, show
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "idea",
     "legend",
     "place_colors",
+    "placements",
     "ribbon",
     "ribbon_alt",
     "scheme_colors",

@@ -19,7 +19,7 @@ LEAST_SPAN = 4.0  # points of mIoU that an axis shows at least
 
 
 def tradeoffs(curves: Mapping[str, Tradeoff], final: float, *, theta: float = RATIO_DEGREES) -> Figure:
-    """mIoU against the number of classes at each point, and where the line at an angle theta meets it (HS3 Fig. 2).
+    """mIoU against the number of classes at each point, and the most that a line at an angle theta leaves (HS3 Fig. 2).
 
     Args:
         curves: point -> its trade-off, in order of depth.
@@ -32,8 +32,9 @@ def tradeoffs(curves: Mapping[str, Tradeoff], final: float, *, theta: float = RA
     figure, axis = plt.subplots(figsize=(7.2, 3.8), layout="constrained")
     K = max(curve.classes for curve in curves.values())
     colors = sns.color_palette("colorblind")
+    label = f"{theta:g}° in HS3's units" + (":\nthe output's mIoU per class" if theta == RATIO_DEGREES else "")
     line_at, height = _line(K, final, theta)
-    axis.plot(line_at, 100 * height, "--", color="0.5", linewidth=1, label=f"{theta:g}° through the output")
+    axis.plot(line_at, 100 * height, "--", color="0.5", linewidth=1, label=label)
     axis.plot([K], [100 * final], "o", color="black", markersize=9, label="output, all classes")
     tops: dict[int, float] = {}
     for number, (name, curve) in enumerate(curves.items()):
@@ -214,7 +215,7 @@ def accuracy_cost(panels: Mapping[str, Sequence[Mapping[str, Any]]]) -> Figure:
 
     from .results import scheme_colors
 
-    figure, axes = plt.subplots(1, len(panels), figsize=(5.0 * len(panels), 3.4), squeeze=False, layout="constrained")
+    figure, axes = plt.subplots(1, len(panels), figsize=(6.0 * len(panels), 3.4), squeeze=False, layout="constrained")
     colors = scheme_colors()
     markers = dict(zip(colors, MARKERS, strict=False))
     for axis, (title, rows) in zip(axes[0], panels.items(), strict=True):
@@ -233,7 +234,7 @@ def accuracy_cost(panels: Mapping[str, Sequence[Mapping[str, Any]]]) -> Figure:
         spare = max(0.0, LEAST_SPAN - (high - low)) / 2  # else noise fills the panel
         axis.set_ylim(low - spare, high + spare)
         axis.locator_params(axis="x", nbins=5)
-        axis.legend(frameon=False, fontsize=8)
+        axis.legend(frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(1.0, 1.0))
     sns.despine(figure)
     return figure
 

@@ -151,7 +151,7 @@ def cells(
 ) -> Figure:
     """The papers' Table 2 as panels: off and on, reported in grey and measured in colour; empty cells are hatched.
 
-    A bar is a mean over seeds, a dot a seed, a line Student's t interval of the mean at 95 %, from two seeds on.
+    A bar is a mean over n seeds, a dot a seed, a line Student's t interval of the mean at 95 %, from two seeds on.
 
     Args:
         order: (data, model) of each panel.
@@ -171,12 +171,13 @@ def cells(
     for axis in axes.flat[len(order) :]:
         axis.set_visible(False)
     for axis, (data, model) in zip(axes.flat, order, strict=False):
-        axis.set_title(f"{data}\n{model.removesuffix('_resnet18')}", fontsize=9)
+        axis.set_title(f"{data}\n{model}", fontsize=9)
         x, middles = 0.0, []
         for state, names in groups.items():
             middles.append(x + len(names) / 2)
             if (data, model, state) in paper.index:
-                axis.bar(x, paper.loc[(data, model, state), metric], 0.9, color="0.7")
+                reported = axis.bar(x, paper.loc[(data, model, state), metric], 0.9, color="0.7")
+                axis.bar_label(reported, fmt="%.2f", fontsize=6.5)
             for place, scheme in enumerate(names, 1):
                 _bar(axis, x + place, measured(data, model, scheme), scheme)
             x += len(names) + 1.6
@@ -190,7 +191,9 @@ def cells(
 def _bar(axis: Axes, x: float, scores: Sequence[float], scheme: str) -> None:
     """A mean with its seeds, or a visibly empty place."""
     if not len(scores):
-        axis.bar(x, 100, 0.9, facecolor="none", edgecolor="0.85", hatch="//", linewidth=0)
+        axis.bar(x, 100, 0.9, facecolor="none", edgecolor="0.6", hatch="//", linewidth=0)
+        box = {"facecolor": "white", "edgecolor": "none", "pad": 1.0}
+        axis.text(x, 50, "not run", ha="center", va="center", rotation=90, fontsize=7, color="0.35", bbox=box)
         return
     found = paired(scores)
     axis.bar(x, found.mean, 0.9, color=scheme_colors()[scheme])
@@ -199,7 +202,8 @@ def _bar(axis: Axes, x: float, scores: Sequence[float], scheme: str) -> None:
         axis.plot([x, x], [found.low, found.high], color="0.1", linewidth=1.2)
         axis.plot([x] * len(scores), scores, "o", color="0.1", markersize=2)
         top = max(top, found.high)
-    axis.annotate(f"{found.mean:.1f}", (x, min(top, 90)), ha="center", va="bottom", fontsize=7)
+    words = f"{found.mean:.2f}\nn = {len(scores)}"
+    axis.annotate(words, (x, min(top, 82)), ha="center", va="bottom", fontsize=6.5)
 
 
 def _cells_key(figure: Figure, schemes: Sequence[str]) -> None:
@@ -207,5 +211,5 @@ def _cells_key(figure: Figure, schemes: Sequence[str]) -> None:
 
     patches = [Patch(color="0.7", label="papers")]
     patches += [Patch(color=scheme_colors()[scheme], label=f"{scheme}, here") for scheme in schemes]
-    patches.append(Patch(facecolor="none", edgecolor="0.85", hatch="//", label="not run"))
+    patches.append(Patch(facecolor="none", edgecolor="0.6", hatch="//", label="not run"))
     figure.legend(handles=patches, loc="outside upper center", ncols=len(patches), frameon=False, fontsize=8)

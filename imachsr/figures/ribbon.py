@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -82,6 +82,33 @@ def _ribbon_rules(axis: Any, points: Sequence[Point]) -> None:
     axis.set_yticks(range(len(RULES)), list(RULES), fontsize=8)
     axis.set_ylim(len(RULES) - 0.5, -0.5)
     sns.despine(ax=axis)
+
+
+def placements(
+    points: Sequence[Point], choices: Mapping[str, Sequence[Point]], colors: Mapping[str, Any] | None = None
+) -> Figure:
+    """Where chosen points lie: a row per choice over the network's depth, its bases as ticks.
+
+    Args:
+        points: from `find_points`.
+        choices: label -> from `choose_points`.
+        colors: of the dots, by label; blue for the others.
+    """
+    import matplotlib.pyplot as plt
+    import seaborn as sns
+
+    figure, axis = plt.subplots(figsize=(9.0, 1.0 + 0.32 * len(choices)), layout="constrained")
+    bases = [100 * point.depth for point in points if point.block >= 0]
+    blue = sns.color_palette("colorblind")[0]
+    for y, (label, chosen) in enumerate(choices.items()):
+        color = (colors or {}).get(label, blue)
+        axis.plot([0, 100], [y, y], color="0.85", linewidth=1, zorder=0)
+        axis.plot(bases, [y] * len(bases), "|", color="0.6", markersize=7)
+        axis.plot([100 * point.depth for point in chosen], [y] * len(chosen), "o", color=color, markersize=8)
+    axis.set_yticks(range(len(choices)), [*choices])
+    axis.set(ylim=(len(choices) - 0.5, -0.5), xlabel=DEPTH)
+    sns.despine(figure, left=True)
+    return figure
 
 
 def ribbon_alt(points: Sequence[Point], chosen: Sequence[Point] = ()) -> str:

@@ -13,18 +13,16 @@ import numpy as np
 from ..claims import Paired, paired
 from ..experiment import METRICS, Result
 from ..experiment.tables import footing
-from .ribbon import DEPTH
+from .results import scheme_colors
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-
-    from ..points import Point
-
 SHOWN = ("mIoU", "mF1")  # of the papers' Figures 3 and 4
 LEAST_SPAN = 4.0  # points, of an axis: what two seeds of one setting easily differ by
 ALONG = {"points": "number of points M", "distance": "distance, in bases"}
+MARKS = "diamond: mean; dot: one seed; bar: 95 % interval of the mean, from two seeds on"
 Groups = Mapping[str, Mapping[str, Any]]  # label -> column -> value: the rows that bear the label
 
 
@@ -62,7 +60,13 @@ def rows_of(table: pd.DataFrame, wanted: Mapping[str, Any]) -> pd.DataFrame:
 
 
 def along(
-    table: pd.DataFrame, x: str, *, expected: Sequence[Any], groups: Groups, metrics: Sequence[str] = SHOWN
+    table: pd.DataFrame,
+    x: str,
+    *,
+    expected: Sequence[Any],
+    groups: Groups,
+    metrics: Sequence[str] = SHOWN,
+    colors: Mapping[str, Any] | None = None,
 ) -> Figure:
     """A score along a setting, a line per group; hatched where no line has a run.
 
@@ -70,8 +74,10 @@ def along(
         table: from `score_table`.
         x: column along the axis.
         expected: its values, run or not.
-        groups: a line each. One called "conventional" is drawn as a level, for it has no x.
+        groups: a line each. One called "conventional" is drawn as a level, for it has no x, over the seeds that all
+            drawn points share; not at all where they share none.
         metrics: a panel each.
+        colors: of lines, by their label; seaborn's colour-blind palette for the others.
     """
     import matplotlib.pyplot as plt
     import seaborn as sns
@@ -80,18 +86,22 @@ def along(
     figure, axes = plt.subplots(1, len(metrics), figsize=size, squeeze=False, layout="constrained")
     palette = sns.color_palette("colorblind")
     lines = [name for name in groups if name != "conventional"]
+    level = rows_of(table, groups["conventional"]) if "conventional" in groups else table.iloc[:0]
+    for _, point in (place for name in lines for place in rows_of(table, groups[name]).groupby(x)):
+        level = level[level["seed"].isin(point["seed"])]
     for axis, metric in zip(axes[0], metrics, strict=True):
-        if "conventional" in groups:
-            _level(axis, rows_of(table, groups["conventional"])[metric])
+        _level(axis, level[["seed", metric]].dropna())
         for number, name in enumerate(lines):
             shift = 0.08 * (number - (len(lines) - 1) / 2)
-            _line(axis, rows_of(table, groups[name]), x, metric, expected, shift, palette[number], name)
+            color = (colors or {}).get(name, palette[number])
+            _line(axis, rows_of(table, groups[name]), x, metric, expected, shift, color, name)
         ran = {value for name in lines for value in rows_of(table, groups[name])[x]}
         _hatch(axis, [place for place, value in enumerate(expected) if value not in ran])
         axis.set(xticks=range(len(expected)), xticklabels=expected, xlim=(-0.6, len(expected) - 0.4))
         axis.set(xlabel=ALONG.get(x, x), ylabel=f"{metric} (%)", ylim=_wide_enough(*axis.get_ylim()))
     if axes[0, 0].get_legend_handles_labels()[0]:
         axes[0, -1].legend(frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(1.0, 1.0))
+    figure.supxlabel(MARKS, fontsize=8)
     sns.despine(figure)
     return figure
 
@@ -136,10 +146,9 @@ def differences(table: pd.DataFrame, groups: Groups, reference: str, metrics: Se
 
     rows = [name for name in groups if name != reference]
     figure, axes = plt.subplots(
-        1, len(metrics), figsize=(1.8 + 2.6 * len(metrics), 1.1 + 0.36 * len(rows)), sharey=True, squeeze=False,
+        1, len(metrics), figsize=(1.8 + 2.6 * len(metrics), 1.3 + 0.36 * len(rows)), sharey=True, squeeze=False,
         layout="constrained",
     )  # fmt: skip
-    color = sns.color_palette("colorblind")[0]
     for axis, metric in zip(axes[0], metrics, strict=True):
         axis.axvline(0, color="0.6", linewidth=1)
         empty = []
@@ -148,6 +157,7 @@ def differences(table: pd.DataFrame, groups: Groups, reference: str, metrics: Se
             if one is None:
                 empty.append(y)
                 continue
+            color = scheme_colors().get(name, "0.2")
             axis.plot(one.differences, [y + 0.22] * len(one.differences), "o", color=color, alpha=0.45, markersize=3)
             _interval(axis, one, y, color)
         _hatch(axis, empty, across=True)
@@ -155,31 +165,22 @@ def differences(table: pd.DataFrame, groups: Groups, reference: str, metrics: Se
         axis.set_xlim(_wide_enough(*axis.get_xlim()))
         axis.xaxis.label.set_fontsize(9)
         axis.set_yticks(range(len(rows)), rows)
+    figure.supxlabel(MARKS, fontsize=8)
     sns.despine(figure)
     return figure
 
 
-def placements(points: Sequence[Point], choices: Mapping[str, Sequence[Point]]) -> Figure:
-    """Where chosen points lie: a row per choice over the network's depth, its bases as ticks.
-
-    Args:
-        points: from `find_points`.
-        choices: label -> from `choose_points`.
-    """
-    import matplotlib.pyplot as plt
-    import seaborn as sns
-
-    figure, axis = plt.subplots(figsize=(9.0, 1.0 + 0.32 * len(choices)), layout="constrained")
-    bases = [100 * point.depth for point in points if point.block >= 0]
-    color = sns.color_palette("colorblind")[0]
-    for y, chosen in enumerate(choices.values()):
-        axis.plot([0, 100], [y, y], color="0.85", linewidth=1, zorder=0)
-        axis.plot(bases, [y] * len(bases), "|", color="0.6", markersize=7)
-        axis.plot([100 * point.depth for point in chosen], [y] * len(chosen), "o", color=color, markersize=8)
-    axis.set_yticks(range(len(choices)), [*choices])
-    axis.set(ylim=(len(choices) - 0.5, -0.5), xlabel=DEPTH)
-    sns.despine(figure, left=True)
-    return figure
+def differences_alt(found: pd.DataFrame, metric: str = "mIoU") -> str:
+    """A `difference_table` in words, one metric of it, as alt text for `differences`: in points, with intervals."""
+    rows = found[found["metric"] == metric].to_dict("records")
+    run = "; ".join(
+        f"{row['group']} {row['mean']:+.2f}"
+        + (f" ({row['low']:+.2f} to {row['high']:+.2f}, {row['seeds']} seeds)" if row["seeds"] > 1 else " (1 seed)")
+        for row in rows
+        if row["seeds"]
+    )
+    missing = "; ".join(row["group"] for row in rows if not row["seeds"])
+    return f"{metric} in points: {run or 'nothing was run'}" + (f". Not run: {missing}." if missing else ".")
 
 
 def published_table(table: pd.DataFrame, groups: Groups, metric: str = "mIoU") -> pd.DataFrame:
@@ -226,14 +227,14 @@ def _line(
     axis.plot(np.arange(len(expected)) + shift, means, marker="D", markersize=5, color=color, label=name)
 
 
-def _level(axis: Axes, scores: pd.Series) -> None:
-    """Conventional training: its mean as a dashed line, its interval as a band."""
-    values = [*scores.dropna()]
-    if not values:
+def _level(axis: Axes, rows: pd.DataFrame) -> None:
+    """Conventional training, a row per seed: its mean as a dashed line, its interval as a band."""
+    if rows.empty:
         return
-    found = paired(values)
-    axis.axhline(found.mean, color="0.45", linestyle="--", linewidth=1.2, label="conventional")
-    if len(values) > 1:
+    seeds, found = ", ".join(map(str, sorted(rows["seed"]))), paired([*rows.iloc[:, 1]])
+    label = f"conventional, seed{'s' * (len(rows) > 1)} {seeds}"
+    axis.axhline(found.mean, color="0.45", linestyle="--", linewidth=1.2, label=label)
+    if len(rows) > 1:
         axis.axhspan(found.low, found.high, color="0.5", alpha=0.15, linewidth=0)
 
 

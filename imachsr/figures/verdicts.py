@@ -94,10 +94,9 @@ def forest(judgements: Sequence[Judgement]) -> Figure:
     figure, axis = plt.subplots(figsize=(9.0, 1.2 + 0.34 * max(1, len(table))), layout="constrained")
     axis.axvline(0, color="0.6", linewidth=1)
     for y, row in enumerate(table.to_dict("records")):
-        color = colors[row["verdict"]]
         axis.plot([row["frames low"], row["frames high"]], [y + 0.18] * 2, color="0.35", linewidth=1)
-        axis.plot([row["low"], row["high"]], [y, y], color=color, linewidth=3)
-        axis.plot(row["measured"], y, "D", color=color, markeredgecolor="0.25", markersize=5)
+        axis.plot([row["low"], row["high"]], [y, y], color="0.2", linewidth=3)
+        axis.plot(row["measured"], y, "D", color=colors[row["verdict"]], markeredgecolor="0.2", markersize=7)
         axis.plot(row["reported"], y, "x", color="0.1", markersize=7)
     axis.set_yticks(range(len(table)), [_counted(row) for row in table.to_dict("records")], fontsize=8)
     axis.set(ylim=(len(table) - 0.4, -0.6), xlabel=f"difference in points; {missing} comparisons more have no runs")
@@ -122,7 +121,8 @@ def _forest_legend(verdicts: Sequence[str], colors: dict[str, str]) -> list:
     from matplotlib.lines import Line2D
 
     return [
-        *(Line2D([], [], color=colors[v], marker="D", markeredgecolor="0.25", linewidth=3, label=v) for v in verdicts),
+        *(Line2D([], [], color=colors[v], marker="D", markeredgecolor="0.2", linewidth=0, label=v) for v in verdicts),
+        Line2D([], [], color="0.2", linewidth=3, label="95 % over seeds"),
         Line2D([], [], color="0.35", linewidth=1, label="95 % over test frames"),
         Line2D([], [], color="0.1", marker="x", linewidth=0, label="reported"),
     ]

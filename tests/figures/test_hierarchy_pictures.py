@@ -34,7 +34,7 @@ def test_the_tradeoff_is_drawn_where_it_is(curves):
     axis = pictures.tradeoffs(curves, FINAL, theta=76.0).axes[0]
     lines = {line.get_label(): line for line in axis.lines}
     np.testing.assert_allclose(lines["early"].get_ydata(), [100 * curves["early"].miou[n] for n in (2, 3, 4)])
-    across, up = lines["76° through the output"].get_data()
+    across, up = lines["76° in HS3's units:\nthe output's mIoU per class"].get_data()
     np.testing.assert_allclose([across[0], up[0], across[-1], up[-1]], [0, 0, 4, 90], atol=1e-9)
     counts = dict.fromkeys(class_count(curve, FINAL) for curve in curves.values())
     assert [text.get_text() for text in axis.texts] == [*map(str, counts)]

@@ -12,7 +12,7 @@ import pytest
 import imachsr
 from imachsr.experiment import Result, Settings
 from imachsr.experiment.tables import footing
-from imachsr.figures import studies
+from imachsr.figures import placements, studies
 
 GROUPS = {
     "conventional": {"scheme": "conventional"},
@@ -67,15 +67,15 @@ def test_runs_of_other_data_size_or_epochs_stand_apart():
 
 def test_a_line_has_the_means_and_ends_where_nothing_was_run():
     figure = studies.along(
-        table(imachsr_shared_1=[40.0, 42.0], imachsr_shared_3=[43.0], conventional_shared_3=[39.0]),
+        table(imachsr_shared_1=[40.0, 42.0], imachsr_shared_3=[43.0], conventional_shared_3=[39.0, 99.0]),
         "points", expected=(1, 2, 3), groups=GROUPS, metrics=("mIoU",),
     )  # fmt: skip
     (axis,) = figure.axes
     line = next(line for line in axis.lines if line.get_label() == "shared")
     assert np.allclose(line.get_ydata(), [41.0, np.nan, 43.0], equal_nan=True)
     assert texts(figure) == ["not run"]
-    level = next(line for line in axis.lines if line.get_label() == "conventional")
-    assert set(level.get_ydata()) == {39.0}
+    level = next(line for line in axis.lines if line.get_label() == "conventional, seed 0")
+    assert set(level.get_ydata()) == {39.0}, "over the seeds of every drawn point"
 
 
 def test_intervals_are_students_t_over_seeds_and_one_seed_has_none():
@@ -101,6 +101,9 @@ def test_differences_are_paired_by_seed():
     assert found.loc["shared", "seeds"] == 2
     assert found.loc["constant", "seeds"] == 0
     assert np.isnan(found.loc["constant", "mean"])
+    words = studies.differences_alt(found.reset_index())
+    assert words.startswith("mIoU in points: shared +1.50 (")
+    assert words.endswith(", 2 seeds). Not run: constant.")
     figure = studies.differences(rows, GROUPS, "conventional", ("mIoU",))
     assert texts(figure) == ["not run"]
     assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == ["shared", "constant"]
@@ -119,6 +122,6 @@ def test_placements_mark_every_choice():
         torch.nn.Sequential(*(torch.nn.Conv2d(3, 3, 1) for _ in range(6))), torch.zeros(2, 3, 4, 4)
     )
     choices = {str(M): imachsr.choose_points(points, M) for M in (1, 3)}
-    figure = studies.placements(points, choices)
+    figure = placements(points, choices)
     dots = [line for line in figure.axes[0].lines if line.get_marker() == "o"]
     assert [len(line.get_xdata()) for line in dots] == [1, 3]
