@@ -1,12 +1,13 @@
 """The papers' numbers and conclusions beside what was measured, with intervals and a verdict."""
 
 from .compare import compare
-from .judge import UNTESTED, VERDICTS, Judgement, judge
+from .judge import SEEDS, UNTESTED, VERDICTS, Judgement, judge
 from .sheet import label, sheet, sheet_markdown
 from .sources import Claim, claims, papers_folder
 from .statistics import Paired, block_bootstrap, holm, paired
 
 __all__ = [
+    "SEEDS",
     "UNTESTED",
     "VERDICTS",
     "Claim",

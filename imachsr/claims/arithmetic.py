@@ -11,6 +11,7 @@ from ..experiment import METRICS
 
 Verdict = tuple[bool, str]
 Quoted = Mapping[str, float]
+ALMOST_ALL = 0.85  # of cells; chosen here
 
 
 def check(name: str, folder: Path, quoted: Quoted) -> Verdict:
@@ -48,9 +49,17 @@ def deeplab_cityscapes_margins(folder: Path, quoted: Quoted) -> Verdict:
 
 
 def almost_all_cells_gain(folder: Path, _: Quoted) -> Verdict:
-    """Whether nearly every cell is larger with the scheme."""
-    gains = [on > off for metric in METRICS for *_, off, on in _cells(folder, metric)]
-    return sum(gains) >= 0.85 * len(gains), f"{sum(gains)} of {len(gains)} cells of Table 2 gain"
+    """Whether the share of cells that are larger with the scheme is at least `ALMOST_ALL`, all models together."""
+    gains: dict[str, list[bool]] = {}
+    for model, _data, off, on in (cell for metric in METRICS for cell in _cells(folder, metric)):
+        gains.setdefault(model, []).append(on > off)
+    every = [gain for each in gains.values() for gain in each]
+    share = sum(every) / len(every)
+    return share >= ALMOST_ALL, (
+        f"{sum(every)} of {len(every)} cells of Table 2 gain, {100 * share:.0f} %; almost all, of all models together, "
+        f"is read as {100 * ALMOST_ALL:.0f} %, the paper names no number; by model "
+        + ", ".join(f"{model} {sum(each)} of {len(each)}" for model, each in gains.items())
+    )
 
 
 def complex_data_gain_more(folder: Path, _: Quoted) -> Verdict:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from .judge import Contrast, Judgement
+from .contrasts import Contrast
+from .judge import Judgement
 from .sources import NETWORKS, Claim
 
 if TYPE_CHECKING:
@@ -39,8 +40,8 @@ def label(claim: Claim, contrast: Contrast) -> str:
 def sheet(judgements: Sequence[Judgement]) -> pd.DataFrame:
     """One row per claim and comparison; differences in points, intervals at 95 %.
 
-    Columns: id, where, says, compared, on, reported, measured, seeds, over seeds, over frames, p (Holm), visible,
-    verdict, why.
+    Columns: id, where, says, compared, on, reported, baseline (of the runs, in per cent), measured, seeds, not judged
+    (other seeds, and their mean difference), over seeds (not corrected), over frames, p (Holm), visible, verdict, why.
     """
     import pandas as pd
 
@@ -68,8 +69,10 @@ def _row(judgement: Judgement, contrast: Contrast | None) -> dict[str, str]:
         "compared": "",
         "on": "",
         "reported": "",
+        "baseline": "",
         "measured": "",
         "seeds": "",
+        "not judged": "",
         "over seeds": "",
         "over frames": "",
         "p (Holm)": "",
@@ -82,10 +85,13 @@ def _row(judgement: Judgement, contrast: Contrast | None) -> dict[str, str]:
     row["compared"] = f"{_side(contrast.better)} - {_side(contrast.worse)}, {contrast.metric}"
     if contrast.metric in claim.reported:
         row["reported"] = f"{claim.reported[contrast.metric]:+.2f}"
+    if others := contrast.aside:
+        row["not judged"] = f"{len(others)}, mean {sum(others) / len(others):+.2f}"
     if contrast.found is None:
         return row
     found = contrast.found
     row["on"] = contrast.footing
+    row["baseline"] = f"{contrast.baseline:.2f}"
     row["measured"] = f"{found.mean:+.2f}"
     row["seeds"] = str(len(found.differences))
     if len(found.differences) > 1:
