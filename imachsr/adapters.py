@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 
 
@@ -25,6 +26,8 @@ class DimensionAdapter(nn.Module):
 
     def forward(self, features: Tensor, *, pool: bool = False) -> Tensor:
         """Logits (B, K, h, w); with `pool`, of the mean over positions: logits (B, K), for labels (B,)."""
+        if not torch.is_autocast_enabled(features.device.type):
+            features = features.to(self.project.weight)  # of a part of the network with a dtype or device of its own
         if pool:
             return self.project(features.mean((-2, -1), keepdim=True)).flatten(1)
         return self.project(features)

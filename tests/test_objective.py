@@ -811,7 +811,7 @@ def test_a_learned_weight_refuses_terms_below_zero(supervision):
 
 def test_matching_a_gradient_that_is_not_there_is_refused():
     network = Small()
-    network.fine.requires_grad_(False)
+    network.fine.register_forward_hook(lambda module, given, features: 0 * features)
     trainee = supervised(network=network, weighting="gradient_norm", measured_batches=1)
     with pytest.raises(
         RuntimeError, match=r"and 0 \(fine/supervision\) over 1 batches; .*; choose a point after trainable"
@@ -1160,3 +1160,67 @@ def test_without_adapters_the_networks_logits_stand_alone():
     trainee = Supervised(network, [point], imachsr.scheme("imachsr", supervision=None), classes=5)
     (logits,) = trainee.point_logits(images)
     assert logits.shape[1] == 5
+
+
+def test_a_module_that_was_replaced_is_named_at_once():
+    network = nn.Sequential(nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4), nn.ReLU(), nn.Conv2d(4, 3, 1))
+    points = imachsr.choose_points(imachsr.find_points(network, IMAGES), 1, names="1")
+    trainee = Supervised(network, points, imachsr.scheme("imachsr"), classes=3)
+    trainee = nn.SyncBatchNorm.convert_sync_batchnorm(trainee)
+    network[1].forward = lambda features: features  # as it trains only on a GPU
+    with pytest.raises(RuntimeError, match=r"at point '1': another module has taken the place .*; convert the network"):
+        trainee(IMAGES, TARGETS)
+
+
+@pytest.mark.parametrize("how", ["frozen", "no_grad"])
+def test_features_without_a_gradient_are_refused_in_training_alone(how):
+    class Partly(Small):
+        def forward(self, images):
+            with torch.set_grad_enabled(how != "no_grad"):
+                features = self.fine[0](images)
+            return self.head(self.coarse(self.fine[1](features)))
+
+    network = Partly()
+    points = imachsr.choose_points(imachsr.find_points(network, IMAGES), 1, names="fine.1")
+    network.fine.requires_grad_(how != "frozen")
+    trainee = Supervised(network, points, imachsr.scheme("imachsr"), classes=3)
+    with pytest.raises(
+        RuntimeError, match=r"without a gradient at point 'fine.1'; .*; choose points behind a trainable"
+    ):
+        trainee(IMAGES, TARGETS)
+    assert len(trainee.eval()(IMAGES, TARGETS).terms) == 3
+
+
+def test_a_replica_of_data_parallel_is_refused():
+    replica = supervised()._replicate_for_data_parallel()
+    with pytest.raises(RuntimeError, match=r"replica that DataParallel made; .*; wrap .* DistributedDataParallel"):
+        replica(IMAGES, TARGETS)
+
+
+def test_a_part_of_another_dtype_is_supervised_in_the_adapters():
+    class Mixed(Small):
+        def forward(self, images):
+            return self.head(self.coarse(self.fine(images).double()).float())
+
+    network = Mixed()
+    network.coarse.double()
+    trainee = Supervised(
+        network, imachsr.choose_points(imachsr.find_points(network, IMAGES), 1, names="coarse"),
+        imachsr.scheme("imachsr"), classes=3,
+    )  # fmt: skip
+    trainee(IMAGES, TARGETS).total.backward()
+    assert all(weight.grad is not None for weight in trainee.parameters())
+
+
+def test_labels_on_another_device_are_refused():
+    with pytest.raises(ValueError, match=r"got labels on meta and logits on cpu; .*; call labels.to\('cpu'\)"):
+        supervised("conventional")(IMAGES, TARGETS.to("meta"))
+
+
+def test_several_inputs_may_come_as_a_list():
+    class Summed(Small):
+        def forward(self, images, depth):
+            return super().forward(images + depth)
+
+    trainee = supervised(network=Summed(), images=(IMAGES, IMAGES))
+    assert trainee([IMAGES, IMAGES], TARGETS).total == trainee((IMAGES, IMAGES), TARGETS).total

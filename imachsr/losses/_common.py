@@ -31,7 +31,10 @@ def check_pair(logits: Tensor, targets: Tensor, ignore_index: int, reduction: st
         raise TypeError(f"{got}; logits are scores in floating point; pass them before any argmax, or call .float()")
     check_ids(targets)
     if targets.dtype != torch.int64:
-        raise TypeError(f"{got}; targets are class ids of dtype int64; call targets.long()")
+        raise TypeError(
+            f"{got}; targets are class ids of dtype int64, measured values are not trained here; of ids kept in another "
+            "dtype, call targets.long()"
+        )
     dense = logits.ndim == 4 and targets.ndim == 3
     if not (dense or (logits.ndim == 2 and targets.ndim == 1)) or len(logits) != len(targets):
         raise ValueError(
@@ -52,6 +55,10 @@ def check_ids(targets: Tensor) -> None:
     if targets.ndim in (1, 3):
         return
     remedy = "pass one id per pixel, in a batch; of one-hot labels, call .argmax(1)"
+    if targets.ndim == 2:
+        remedy += (
+            "; of sequences, add rows: labels[:, None], logits[:, :, None]; several classes at once are not trained"
+        )
     for axis in (1, -1):
         if targets.ndim in (2, 4) and targets.shape[axis] == 1:
             remedy = f"call .squeeze({axis})"

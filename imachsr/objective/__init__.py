@@ -5,7 +5,8 @@
 `scheme` is the data, `weights` the alpha_m and lambda_m, `supervised` the sum over a network.
 """
 
-from .checks import check_aspect, check_logits, logits_of
+from ..points import logits_of
+from .checks import check_aspect, check_logits
 from .scheme import SCHEDULES, SCHEMES, WEIGHTINGS, Loss, Scheme, at_label_size, scheme
 from .shares import Shares, counts, shares
 from .supervised import Losses, Supervised, brought_adapters

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from numbers import Integral
-from typing import Any
 
 from torch import Tensor, nn
 
@@ -52,22 +51,31 @@ def check_asked(network: nn.Module, points: Sequence[Point], scheme: Scheme, cla
         )
 
 
-def check_logits(logits: Tensor, classes: int) -> None:
+def check_logits(logits: Tensor, classes: int, name: str = "logits") -> None:
     """Refuse logits (B, K, ...) without the classes' axis, or of another number of classes than the labels'."""
     if logits.ndim < 2:
         raise ValueError(
-            f"got logits {tuple(logits.shape)}; a network gives (B, K, h, w) for labels (B, H, W), or (B, K) for (B,); "
+            f"got {name} {tuple(logits.shape)}; a network gives (B, K, h, w) for labels (B, H, W), or (B, K) for (B,); "
             "wrap it so that it returns them, before any argmax or mean"
         )
     if logits.shape[1] == 1 < classes:
         raise ValueError(
-            f"got logits {tuple(logits.shape)} and classes={classes}; a single logit is made for a sigmoid, and the "
+            f"got {name} {tuple(logits.shape)} and classes={classes}; a single logit is made for a sigmoid, and the "
             f"losses take a softmax over the classes; give the network {classes} outputs"
         )
     if logits.shape[1] != classes:
         raise ValueError(
-            f"got logits {tuple(logits.shape)} and classes={classes}; the second axis is the classes; "
+            f"got {name} {tuple(logits.shape)} and classes={classes}; the second axis is the classes; "
             f"pass classes={logits.shape[1]}, or a network of {classes}"
+        )
+
+
+def check_device(logits: Tensor, targets: Tensor) -> None:
+    """Refuse labels that lie on another device than the logits."""
+    if logits.device != targets.device:
+        raise ValueError(
+            f"got labels on {targets.device} and logits on {logits.device}; losses need both on one device; call "
+            f"labels.to({str(logits.device)!r})"
         )
 
 
@@ -94,27 +102,3 @@ def check_aspect(images: Tensor, targets: Tensor) -> None:
             f"got images of {h}x{w} and labels of {H}x{W}; labels lie over the images; their height and width seem "
             "exchanged: transpose them"
         )
-
-
-def logits_of(output: Any) -> Tensor:
-    """The logits in what a network returned: a tensor, the first of a tuple, `out` or `logits` of a dict or object."""
-    if isinstance(output, Tensor):
-        return output
-    if isinstance(output, (tuple, list)) and output:
-        return logits_of(output[0])
-    for key in ("out", "logits"):
-        if isinstance(output, dict) and key in output:
-            return logits_of(output[key])
-        if hasattr(output, key):
-            return logits_of(getattr(output, key))
-    named = f" with keys {[*output]}" if isinstance(output, dict) else ""
-    raise TypeError(
-        f"got a network output of type {type(output).__name__}{named}; logits must be a tensor, the first of a tuple, "
-        "or 'out' or 'logits' of a dict or object; wrap the network so that it returns them"
-    )
-
-
-def auxiliary_of(output: Any) -> Tensor | None:
-    """A network's own second prediction, `aux` of a dict or object: part of how it is trained, whatever the scheme."""
-    found = output.get("aux") if isinstance(output, dict) else getattr(output, "aux", None)
-    return found if isinstance(found, Tensor) else None

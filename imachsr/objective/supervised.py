@@ -15,8 +15,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..adapters import DimensionAdapter
-from ..points import Capture, Point, answer
-from .checks import auxiliary_of, check_asked, check_aspect, check_logits, logits_of
+from ..points import Capture, Point, answer, auxiliary_of, logits_of
+from .checks import check_asked, check_aspect, check_device, check_logits
+from .clusters import Merged
 from .scheme import Loss, Scheme
 from .shares import Shares
 from .weights import Term, Weights
@@ -84,7 +85,7 @@ class Supervised(nn.Module):
         weight = next(filter(torch.is_floating_point, network.parameters()), torch.empty(0))
         device, dtype = weight.device, weight.dtype
         self.weights = Weights(scheme, [point.name for point in self.points]).to(device)
-        self._merged = _Merged(scheme.clusters, len(self.points), classes, ignore_index).to(device)
+        self._merged = Merged(scheme.clusters, len(self.points), classes, ignore_index).to(device)
         sizes = self._merged.sizes or [classes] * len(self.points)
         self.adapters = nn.ModuleList()
         if scheme.supervision is not None:
@@ -104,23 +105,28 @@ class Supervised(nn.Module):
     def progress(self, value: float) -> None:
         self.weights.progress = value
 
-    def forward(self, images: Tensor | tuple[Tensor, ...], targets: Tensor, shares: Shares | None = None) -> Losses:
+    def forward(self, images: Tensor | Sequence[Tensor], targets: Tensor, shares: Shares | None = None) -> Losses:
         """The loss terms of one batch (Algorithm 1: forward pass and loss computation).
 
         Args:
-            images: (B, 3, H, W), or a tuple for networks of several inputs.
+            images: (B, 3, H, W), or a tuple or list for networks of several inputs.
             targets: labels (B, H, W), or (B,) for classification; int64.
             shares: where this batch is a part of a larger one, what it holds of it: the parts' totals then add
                 up, but for constants, see `share_of`.
+
+        Raises:
+            TypeError, ValueError: labels, or logits of the network, that do not belong together.
+            RuntimeError: a point that cannot be taught any more: hooks or gradients are gone; or a replica.
         """
-        inputs = images if isinstance(images, tuple) else (images,)
+        inputs = _several(images)
         check_aspect(inputs[0], targets)
         output = self._answer(inputs)
         logits = logits_of(output)
         check_logits(logits, self.classes)
+        check_device(logits, targets)
         terms = {"output": self.weights.ask("output", self._output, logits, targets, shares=shares)}
         if (auxiliary := auxiliary_of(output)) is not None:
-            check_logits(auxiliary, self.classes)
+            check_logits(auxiliary, self.classes, "aux")
             self.weights.base.setdefault("auxiliary", getattr(self.network, "auxiliary_weight", AUXILIARY))
             terms["auxiliary"] = self.weights.ask("auxiliary", self._output, auxiliary, targets, shares=shares)
         covered = self.targets_covered(inputs[0], targets)
@@ -141,12 +147,22 @@ class Supervised(nn.Module):
                 "got a trainee that was released; its points are captured no more; make a new Supervised, or call the "
                 "network itself"
             )
+        if getattr(self, "_is_replica", False):
+            raise RuntimeError(
+                "got a replica that DataParallel made; replicas share one set of hooks, and would read each other's "
+                "features; wrap the Supervised in DistributedDataParallel, one process per device"
+            )
         return answer(self.network, *inputs)
 
     def _terms_at(self, m: int, features: Tensor, targets: Tensor, shares: Shares | None) -> dict[str, Term]:
         terms, point = {}, self.points[m].name
         if self._streaks:
             self._streaks.pop(point, None)
+        if self.training and torch.is_grad_enabled() and not features.requires_grad:
+            raise RuntimeError(
+                f"got features without a gradient at point {point!r}; a loss there reaches no weight of the network; "
+                "choose points behind a trainable layer, in the part that runs with gradients"
+            )
         if self._supervision is not None:
             adapted = self.adapters[m](features, pool=targets.ndim == 1)
             name = f"{point}/supervision"
@@ -156,17 +172,23 @@ class Supervised(nn.Module):
             terms[name] = self.weights.ask(name, self.scheme.regularizer, features, shares=shares)
         return terms
 
-    def point_logits(self, images: Tensor | tuple[Tensor, ...]) -> list[Tensor]:
+    def point_logits(self, images: Tensor | Sequence[Tensor]) -> list[Tensor]:
         """What the adapter, if any, at each point predicts (B, K, h, w), and last the network itself.
 
         At a point the logits cover what the features cover, see `targets_covered`.
         """
-        logits = logits_of(self._answer(images if isinstance(images, tuple) else (images,)))
+        logits = logits_of(self._answer(_several(images)))
         features = self.capture.read()
         read = zip(self.adapters, features, strict=True) if self.adapters else ()
         return [*(adapter(features) for adapter, features in read), logits]
 
     def _note_skipped(self, point: str) -> None:
+        if point in self.capture.lost(self.network):
+            raise RuntimeError(
+                f"got no features at point {point!r}: another module has taken the place of the one that had its hook; "
+                "points belong to the modules they were chosen in; convert the network (SyncBatchNorm, quantization) "
+                "before its points are found"
+            )
         self.skipped[point] = self.skipped.get(point, 0) + 1
         self._streaks[point] = self._streaks.get(point, 0) + 1
         if self._streaks[point] == PATIENCE:
@@ -227,41 +249,8 @@ def _brought(network: nn.Module, points: Sequence[Point], sizes: Sequence[int]) 
     return adapters
 
 
-class _Merged(nn.Module):
-    """Labels as the points see them: the cluster of each class, or the classes themselves where none are merged."""
-
-    def __init__(self, clusters: Sequence[Sequence[int]] | None, points: int, classes: int, ignore_index: int) -> None:
-        super().__init__()
-        self.sizes: list[int] = []
-        self.ids: Tensor
-        if clusters is None:
-            return
-        if any(not hasattr(ids, "__len__") for ids in clusters):
-            raise TypeError(
-                f"got clusters {clusters!r}; each point has its own, a list of each class's cluster; pass a list of "
-                f"{points} such lists"
-            )
-        if len(clusters) != points or any(len(ids) != classes for ids in clusters):
-            raise ValueError(
-                f"got clusters of {[len(ids) for ids in clusters]} classes for {points} points and {classes} classes; "
-                "each point needs the cluster of every class; derive them with imachsr.hierarchy"
-            )
-        seen = [{*map(float, ids)} for ids in clusters]
-        gap = next((ids for ids, there in zip(clusters, seen, strict=True) if there != {*range(len(there))}), None)
-        if gap is not None:
-            raise ValueError(
-                f"got clusters {[*gap]}; they are numbered 0, 1, ... without a gap, and none is ignored; number them "
-                "anew, as imachsr.hierarchy does"
-            )
-        self.ignore_index = ignore_index
-        self.sizes = [int(max(ids)) + 1 for ids in clusters]
-        self.register_buffer("ids", torch.tensor([[*map(int, ids)] for ids in clusters]), persistent=False)
-
-    def forward(self, m: int, targets: Tensor) -> Tensor:
-        if not self.sizes:
-            return targets
-        scored = targets != self.ignore_index
-        return torch.where(scored, self.ids[m][torch.where(scored, targets, 0)], self.ignore_index)
+def _several(images: Any) -> tuple[Tensor, ...]:
+    return tuple(images) if isinstance(images, (tuple, list)) else (images,)
 
 
 def _given(loss: Loss, ignore_index: int) -> Loss:

@@ -6,5 +6,17 @@ from .find import find_points
 from .given import answer, is_whole
 from .point import Point, Points
 from .rules import RULES
+from .structure import auxiliary_of, logits_of
 
-__all__ = ["RULES", "Capture", "Point", "Points", "answer", "choose_points", "find_points", "is_whole"]
+__all__ = [
+    "RULES",
+    "Capture",
+    "Point",
+    "Points",
+    "answer",
+    "auxiliary_of",
+    "choose_points",
+    "find_points",
+    "is_whole",
+    "logits_of",
+]

@@ -2,58 +2,67 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Sequence
 from typing import Any, overload
 
 import torch
 from torch import Tensor, nn
 
+from .given import check_plain
 from .point import Point
 from .structure import tensor_at
 
 
 class Store:
-    """What one capture holds between a forward pass and `read`. A copy of it starts empty."""
+    """What one capture holds between a forward pass and `read`.
+
+    A copy starts empty, and holds nothing before a copy of the capture claims it: hooks that were copied with the
+    network alone do nothing.
+    """
 
     def __init__(self) -> None:
         self.tensors: dict[str, tuple[Tensor, int]] = {}
         self.calls: dict[str, int] = {}
         self.open = False
+        self.claimed = False
         self.differentiable = False
 
     def __getstate__(self) -> dict[str, Any]:
         return vars(Store())
 
 
-class Opens:
-    """Before the network runs: forget the last pass, count calls anew."""
+class Hook:
+    """What a capture adds to a module."""
 
     def __init__(self, store: Store) -> None:
         self.store = store
+
+
+class Opens(Hook):
+    """Before the network runs: forget the last pass, count calls anew."""
 
     def __call__(self, module: nn.Module, args: Any) -> None:
         self.store.tensors.clear()
         self.store.calls.clear()
-        self.store.open = True
+        self.store.open = self.store.claimed
         self.store.differentiable = torch.is_grad_enabled()
 
 
-class Closes:
+class Closes(Hook):
     """After the network ran: calls outside its forward pass (recomputed activations) count for nothing."""
-
-    def __init__(self, store: Store) -> None:
-        self.store = store
 
     def __call__(self, module: nn.Module, args: Any, output: Any) -> None:
         self.store.open = False
         self.store.calls.clear()  # as before the first pass: a compiled step that finds it changed compiles anew
 
 
-class Keeps:
+class Keeps(Hook):
     """After a module ran: keep the tensors that are points."""
 
     def __init__(self, store: Store, path: str, points: Sequence[Point]) -> None:
-        self.store, self.path, self.points = store, path, tuple(points)
+        super().__init__(store)
+        self.path, self.points = path, tuple(points)
 
     def __call__(self, module: nn.Module, args: Any, output: Any) -> None:
         store = self.store
@@ -79,6 +88,20 @@ def _version(tensor: Tensor) -> int:
     return -1 if torch.compiler.is_compiling() or tensor.is_inference() else tensor._version
 
 
+def unhook(network: nn.Module) -> None:
+    """Takes every capture's hooks off, for good."""
+    for module in network.modules():
+        for hooks in (module._forward_pre_hooks, module._forward_hooks):
+            for key in [key for key, hook in hooks.items() if isinstance(hook, Hook)]:
+                del hooks[key]
+
+
+def _unhang(handles: list[Any]) -> None:
+    for handle in handles:
+        handle.remove()
+    handles.clear()
+
+
 class Capture:
     """Captures the features of points on every forward pass of a network, until removed.
 
@@ -90,7 +113,7 @@ class Capture:
         points: from `choose_points`.
 
     Raises:
-        ValueError: points of another network, or a compiled network.
+        TypeError, ValueError: points of another network, or a network that is compiled or wrapped.
 
     >>> import torch, imachsr
     >>> network = nn.Sequential(nn.Conv2d(3, 8, 3, 2, 1), nn.ReLU(), nn.Conv2d(8, 2, 1))
@@ -103,11 +126,7 @@ class Capture:
     """
 
     def __init__(self, network: nn.Module, points: Sequence[Point]) -> None:
-        if hasattr(network, "_orig_mod"):
-            raise ValueError(
-                "got a compiled network; hooks added after compiling capture nothing; "
-                "attach to the network itself and compile what holds both"
-            )
+        check_plain(network)
         self.points = tuple(points)
         self.store = Store()
         modules = dict(network.named_modules())
@@ -128,6 +147,29 @@ class Capture:
         for path in dict.fromkeys(point.path for point in self.points):
             keeps = Keeps(self.store, path, [point for point in self.points if point.path == path])
             self.handles.append(modules[path].register_forward_hook(keeps))
+        self._claim()
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self._claim()
+
+    def _claim(self) -> None:
+        """From now on hooks keep what they see, until nobody holds this capture any more."""
+        self.store.claimed = True
+        weakref.finalize(self, _unhang, self.handles).atexit = False
+
+    def lost(self, network: nn.Module) -> list[str]:
+        """Points whose module no longer carries its hook: another has taken its place."""
+        modules = dict(network.named_modules())
+        hooks = {
+            path: [*modules[path]._forward_hooks.values()] if path in modules else []
+            for path in {point.path for point in self.points}
+        }
+        return [
+            point.name
+            for point in self.points
+            if not any(isinstance(hook, Keeps) and hook.store is self.store for hook in hooks[point.path])
+        ]
 
     @overload
     def read(self) -> list[Tensor]: ...
@@ -170,7 +212,5 @@ class Capture:
 
     def remove(self) -> None:
         """Takes every hook away and forgets what was captured."""
-        for handle in self.handles:
-            handle.remove()
-        self.handles.clear()
+        _unhang(self.handles)
         self.store.tensors.clear()

@@ -52,7 +52,8 @@ def choose_points(
         raise TypeError(f"got {given}; they are what find_points returns; pass find_points(network, images)")
     if not points:
         raise ValueError(
-            "got no points; they come from find_points on a network with some; its `left_out` says why a tensor is none"
+            "got no points; they come from find_points on a network with some; print what it returned: its `left_out` "
+            "says why a tensor is none"
         )
     if near not in NEAR:
         raise ValueError(f"got near={near!r}; a position is one of {NEAR}; choose one of them")

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from .blocks import block_sequence
-from .given import explain
+from .given import check_plain, explain
 from .graph import Graph, extent_of
 from .layout import Layout, layout_of
 from .point import Point, Points
@@ -30,18 +30,25 @@ def find_points(network: nn.Module, *inputs: Any, **kwargs: Any) -> Points:
 
     Returns:
         The points in order of depth; `print` shows the table, `to_dataframe()` gives it to pandas, and `left_out` says
-        of every other tensor why it is no point.
+        of every other tensor on the way to the logits (and a second prediction, `aux`) why it is no point.
 
     Raises:
-        TypeError: no network, or inputs of another kind, dtype or device than it takes.
-        ValueError: an image without a batch, a compiled network, or one with weights yet to be shaped.
+        TypeError: no network, a wrapped one, or inputs of another kind, dtype or device than it takes.
+        ValueError: an image without a batch, a compiled network, one that calls itself or keeps tensors of the pass, or
+            one with weights yet to be shaped.
 
     >>> import torch
     >>> network = nn.Sequential(nn.Conv2d(3, 8, 3, 2, 1), nn.ReLU(inplace=True), nn.Conv2d(8, 2, 1))
     >>> [point.name for point in find_points(network, torch.zeros(2, 3, 8, 8))]
     ['0', '1']
     """
-    _refuse(network)
+    check_plain(network)
+    shapeless = [name for name, weight in network.named_parameters() if nn.parameter.is_lazy(weight)]
+    if shapeless:
+        raise ValueError(
+            f"got a network whose weight {shapeless[0]!r} has no shape yet; points are recorded by shapes; "
+            "call the network once with real images before"
+        )
     try:
         recording = record(network, inputs, kwargs)
     except (RuntimeError, TypeError) as error:
@@ -75,30 +82,13 @@ def _layout(graph: Graph, value: int) -> Layout | str:
         return "no trainable parameter comes before it, so that a loss there reaches no weight"
     if value in graph.tail:
         return "it is the output in another size or layout, so that a loss there is the output loss again"
-    return layout_of(graph.recording.values[value].axes, graph.recording.values[value].shape)
-
-
-def _refuse(network: nn.Module) -> None:
-    if not isinstance(network, nn.Module):
-        raise TypeError(
-            f"got a {type(network).__name__} for a network; points are outputs of modules; pass the nn.Module itself"
-        )
-    if hasattr(network, "_orig_mod"):
-        raise ValueError(
-            "got a compiled network; hooks added after compiling capture nothing; find points in the network itself "
-            "and compile the Supervised module that holds it"
-        )
-    if isinstance(network, (nn.DataParallel, torch.jit.ScriptModule)):
-        raise TypeError(
-            f"got a {type(network).__name__}; points are recorded in the modules of the network itself; find them "
-            "there, and wrap the Supervised that holds it"
-        )
-    shapeless = [name for name, weight in network.named_parameters() if nn.parameter.is_lazy(weight)]
-    if shapeless:
-        raise ValueError(
-            f"got a network whose weight {shapeless[0]!r} has no shape yet; points are recorded by shapes; "
-            "call the network once with real images before"
-        )
+    made = graph.recording.values[value]
+    if made.complex:
+        return "its numbers are complex"
+    layout = layout_of(made.axes, made.shape)
+    if isinstance(layout, Layout) and _sizes(layout, made.shape)[0] not in graph.recording.batches:
+        return "it holds another number of images than the input, so that the labels are not theirs"
+    return layout
 
 
 Name = tuple[str, Call, str]

@@ -8,10 +8,13 @@ from typing import Any
 
 from torch import Tensor
 
-from .axes import Axes, Dim, contracted, cut, fresh, joined, of_input, regroup, resized, role_of, size_of
+from .axes import OF_RANK, Axes, Dim, contracted, cut, fresh, joined, of_input, regroup, resized, role_of, size_of
 
 # One function per kind of operation: (axes of its tensors, its arguments, the result) -> axes of the result.
 Rule = Callable[[list[Axes | None], Sequence[Any], Tensor], Axes | None]
+
+
+RECURRENT = ("mkldnn_rnn_layer", "_cudnn_rnn", "miopen_rnn")
 
 
 def _insert(axes: Axes, d: int, dim: Dim) -> Axes:
@@ -114,6 +117,18 @@ def _convolution(axes: list[Axes | None], args: Sequence[Any], out: Tensor) -> A
     return (dims[0], fresh("c", out.shape[1]), *dims[2:]) if dims else None
 
 
+def _embedding(axes: list[Axes | None], args: Sequence[Any], out: Tensor) -> Axes | None:
+    ids = axes[-1]
+    if not ids or len(ids) != out.ndim - 1 or out.ndim > 4:
+        return None
+    places = [fresh(role, size) for role, size in zip("yx"[3 - len(ids) :], out.shape[1:-1], strict=True)]
+    return (ids[0], *places, fresh("c", out.shape[-1]))
+
+
+def _recurrent(axes: list[Axes | None], args: Sequence[Any], out: Tensor) -> Axes | None:
+    return (*axes[0][:-1], fresh("c", out.shape[-1])) if axes[0] else None
+
+
 def _roll(axes: list[Axes | None], args: Sequence[Any], out: Tensor) -> Axes | None:
     if not axes[0] or len(args) < 3:
         return None
@@ -173,7 +188,8 @@ AFTER: dict[str, Rule] = {
     **dict.fromkeys(("transpose", "t"), _transpose),
     **dict.fromkeys(("convolution", "transposed_convolution"), _convolution),
     "permute": _permute, "unsqueeze": _unsqueeze, "squeeze": _squeeze, "stack": _stack, "slice": _slice, "cat": _cat,
-    "roll": _roll, "flip": _flip, "im2col": _im2col, "col2im": _col2im, "unfold": _unfold,
+    **dict.fromkeys(RECURRENT, _recurrent),
+    "roll": _roll, "flip": _flip, "im2col": _im2col, "col2im": _col2im, "unfold": _unfold, "embedding": _embedding,
 }  # fmt: skip
 
 
@@ -189,3 +205,30 @@ def follow(name: str, operands: list[Axes | None], args: Sequence[Any], out: Ten
     rule = _attention if "attention" in name else AFTER.get(name, _shrunk)
     axes = rule(operands, args, out)
     return axes if axes is not None and tuple(map(size_of, axes)) == tuple(out.shape) else None
+
+
+def told(name: str, axes: Axes, roles: str) -> str:
+    """The roles of an input's dimensions, corrected by the layer with weights that reads it.
+
+    A convolution has its channels second and its positions behind, any other layer its channels last.
+
+    Args:
+        name: of the operation.
+        axes: of the input as the layer reads it, rearranged at most.
+        roles: what was assumed, as in "bcyx".
+
+    >>> told("addmm", of_input((2, 9, 6)), "bcx")
+    'bxc'
+    """
+    if name.endswith("convolution"):
+        wanted = OF_RANK.get(len(axes), "")
+        if not wanted or any(len(dim) > 1 for dim in axes):
+            return roles
+        meant = {dim[0].role: role for dim, role in zip(axes, wanted, strict=True) if dim}
+    else:
+        if len(axes[-1]) != 1 or axes[-1][0].role not in roles[1:]:
+            return roles
+        rest = [role for role in roles[1:] if role != axes[-1][0].role]
+        meant = {axes[-1][0].role: "c", **dict(zip(rest, "yx"[2 - len(rest) :], strict=True))}
+    corrected = "".join(meant.get(role, role) for role in roles)
+    return corrected if corrected[0] == "b" and len({*corrected}) == len(corrected) else roles

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+WRAPPERS = ("DistributedDataParallel", "FullyShardedDataParallel")  # by name: importing them is slow
 MISMATCH = ("type", "device", "implemented for")  # what torch says of tensors that do not go together
 
 
@@ -19,6 +20,33 @@ def is_whole(value: Any, *, least: int) -> bool:
     (True, False, False)
     """
     return isinstance(value, Integral) and not isinstance(value, bool) and int(value) >= least
+
+
+def check_plain(network: nn.Module) -> None:
+    """Refuse what is no network, or one in a wrapper: hooks belong into the network itself, wrappers around a trainee.
+
+    Raises:
+        TypeError: no module, or one that DataParallel, DistributedDataParallel, FSDP or TorchScript made.
+        ValueError: a compiled network, or one with a compiled part.
+    """
+    if not isinstance(network, nn.Module):
+        raise TypeError(
+            f"got a {type(network).__name__} for a network; points are outputs of modules; pass the nn.Module itself"
+        )
+    compiled = next((name for name, module in network.named_modules() if hasattr(module, "_orig_mod")), None)
+    if compiled is not None:
+        raise ValueError(
+            f"got a compiled {f'part {compiled!r}' if compiled else 'network'}; hooks added after compiling capture "
+            "nothing; find points in the network itself and compile the Supervised module that holds it"
+        )
+    sharded = any(hasattr(weight, "device_mesh") for weight in network.parameters())
+    wrapped = isinstance(network, (nn.DataParallel, torch.jit.ScriptModule)) or type(network).__name__ in WRAPPERS
+    if wrapped or sharded:
+        raise TypeError(
+            f"got a {'sharded network' if sharded else type(network).__name__}; points are recorded in the modules of "
+            "the network itself, and their adapters are trained with it; find them there, and wrap the Supervised that "
+            "holds it, in DistributedDataParallel or by fully_shard"
+        )
 
 
 def answer(network: nn.Module, *inputs: Any) -> Any:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, overload
 
 from torch import Tensor
@@ -70,7 +69,7 @@ class Points(Sequence[Point]):
     Args:
         points: in order of depth.
         recorded: how the forward pass was recorded.
-        left_out: name of a tensor that cannot be a point -> why.
+        left_out: name of a tensor on the way to the output that cannot be a point -> why.
         unused: trainable parameters that the output recorded does not depend on (distributed training must be told).
     """
 
@@ -83,7 +82,7 @@ class Points(Sequence[Point]):
     ) -> None:
         self.points = tuple(points)
         self.recorded = recorded
-        self.left_out = MappingProxyType(dict(left_out or {}))
+        self.left_out = dict(left_out or {})
         self.unused = tuple(unused)
 
     @overload
@@ -119,7 +118,10 @@ class Points(Sequence[Point]):
     def __str__(self) -> str:
         if self.points:
             return table(self.rows())
-        return "\n".join(["(no points)", *(f"{name}: {reason}" for name, reason in self.left_out.items())])
+        reasons = [f"{name}: {reason}" for name, reason in self.left_out.items()]
+        return "\n".join(
+            ["(no points)", *(reasons or ["no module inside hands a tensor on: only outputs of modules are points"])]
+        )
 
 
 def _row(point: Point) -> dict[str, Any]:

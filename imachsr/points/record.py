@@ -15,11 +15,12 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves, tree_map
 
-from .axes import Axes, of_input
-from .follow import follow
+from .axes import OF_RANK, Axes, Roles, of_input
+from .capture import unhook
+from .follow import RECURRENT, follow, told
 from .recording import Call, Operation, Recording, Value
-from .structure import tensors_in
-from .untouched import quiet, unchanged
+from .structure import tensors_in, trained
+from .untouched import quiet, refuse_kept, unchanged
 
 VALUELESS = ("new_", "empty", "rand", "zeros_like", "ones_like", "full_like")  # read a shape, not its values
 CUTS = ("detach", "detach_copy")  # carry values but no gradient
@@ -28,22 +29,43 @@ CUTS = ("detach", "detach_copy")  # carry values but no gradient
 def record(network: nn.Module, inputs: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Recording:
     """One forward pass of the network in the mode (train or eval) it is in.
 
+    Which dimension of an input holds channels is told by the layer with weights that reads it; where that departs from
+    (B, C, H, W), (B, C, W) and (B, C), the pass is written down once more.
+
     Args:
         network: left as it is: parameters, buffers, attributes, hooks, random state.
         inputs: its positional inputs.
         kwargs: its named inputs.
+
+    Raises:
+        ValueError: a network that calls itself, or one that keeps tensors of the pass outside of its modules.
     """
+    recording, roles = _tried(network, inputs, kwargs, OF_RANK)
+    return recording if roles == OF_RANK else _tried(network, inputs, kwargs, roles)[0]
+
+
+def _tried(
+    network: nn.Module, inputs: tuple[Any, ...], kwargs: Mapping[str, Any], roles: Roles
+) -> tuple[Recording, Roles]:
+    fake = FakeTensorMode(allow_non_fake_inputs=True)
     try:
         with quiet("torch._subclasses.fake_tensor"):
-            return _record(network, inputs, kwargs, FakeTensorMode(allow_non_fake_inputs=True), "fake tensors")
+            return _record(network, inputs, kwargs, roles, fake, "fake tensors")
     except Exception as error:  # values decide the control flow, or an operation knows no fake tensors
         reason = f"{type(error).__name__}: {error}".splitlines()[0]
-    return _record(network, inputs, kwargs, None, f"real tensors, since {reason}")
+    finally:
+        refuse_kept(fake)
+    return _record(network, inputs, kwargs, roles, None, f"real tensors, since {reason}")
 
 
 def _record(
-    network: nn.Module, inputs: tuple[Any, ...], kwargs: Mapping[str, Any], fake: FakeTensorMode | None, how: str
-) -> Recording:
+    network: nn.Module,
+    inputs: tuple[Any, ...],
+    kwargs: Mapping[str, Any],
+    roles: Roles,
+    fake: FakeTensorMode | None,
+    how: str,
+) -> tuple[Recording, Roles]:
     def stand_in(tensor: Any) -> Any:
         if not isinstance(tensor, Tensor):
             return tensor
@@ -54,10 +76,11 @@ def _record(
         state = weights | {name: stand_in(buffer) for name, buffer in network.named_buffers()}
         given, named = tree_map(stand_in, (inputs, dict(kwargs)))
         trainable = {name: weights[name].numel() for name, weight in network.named_parameters() if weight.requires_grad}
-        recorder = Recorder(weights, state, trainable, tree_leaves((given, named)))
+        recorder = Recorder(weights, state, trainable, tree_leaves((given, named)), roles)
+        unhook(network)
         with recorder.hooks(network), torch.enable_grad(), recorder:
             output = torch.func.functional_call(network, state, given, named, tie_weights=True)
-        return recorder.finish(output, how)
+        return recorder.finish(output, how), recorder.roles
 
 
 class Recorder(TorchDispatchMode):
@@ -68,7 +91,12 @@ class Recorder(TorchDispatchMode):
     """
 
     def __init__(
-        self, weights: dict[str, Tensor], state: dict[str, Tensor], trainable: dict[str, int], inputs: list[Any]
+        self,
+        weights: dict[str, Tensor],
+        state: dict[str, Tensor],
+        trainable: dict[str, int],
+        inputs: list[Any],
+        roles: Roles,
     ) -> None:
         from torch.utils.flop_counter import flop_registry  # imports triton where there is one
 
@@ -86,7 +114,9 @@ class Recorder(TorchDispatchMode):
         self.trainable = trainable
         self.state = {id(tensor) for tensor in state.values()}
         self.watched: list[tuple[int, str, Tensor, int]] = []
-        self.inputs = tuple(self._new(t, of_input(t.shape), -1) for t in inputs if isinstance(t, Tensor))
+        self.inputs = tuple(self._new(t, of_input(t.shape, roles), -1) for t in inputs if isinstance(t, Tensor))
+        self.roles = roles  # what is assumed of inputs, corrected by what reads them
+        self.stems = {value: value for value in self.inputs}  # value -> the input it is, rearranged or scaled at most
 
     def __torch_dispatch__(self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
@@ -120,8 +150,23 @@ class Recorder(TorchDispatchMode):
             if tensor.is_floating_point() or tensor.is_complex()
         )
         inputs = tuple(dict.fromkeys(value for value in read if value is not None))
+        self._note_roles(name, inputs, made, weighted=bool(flops and parameters) or name in RECURRENT)
         call = self.stack[-1] if self.stack else -1
         self.operations.append(Operation(name, inputs, made, flops, parameters, call))
+
+    def _note_roles(self, name: str, inputs: tuple[int, ...], made: tuple[int, ...], *, weighted: bool) -> None:
+        """What a layer with weights tells of the input that it reads."""
+        stem = self.stems.get(inputs[0]) if len(inputs) == 1 else None
+        if stem is None:
+            return
+        if not weighted:
+            self.stems |= dict.fromkeys(made, stem)
+            return
+        rank = len(self.values[stem].shape)
+        axes = self.values[inputs[0]].axes
+        if axes and rank in self.roles:
+            self.roles = {**self.roles, rank: told(name, axes, self.roles[rank])}
+            self.stems = {value: origin for value, origin in self.stems.items() if origin != stem}  # the earliest tells
 
     def _written(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[int, Tensor]:
         """Tensors an operation changes in place; the network's own buffers (running statistics) carry nothing on."""
@@ -136,7 +181,7 @@ class Recorder(TorchDispatchMode):
 
     def _new(self, tensor: Tensor, axes: Axes | None, maker: int, *, written: bool = False) -> int:
         value = len(self.values)
-        self.values.append(Value(tuple(tensor.shape), axes, maker))
+        self.values.append(Value(tuple(tensor.shape), axes, maker, tensor.is_complex()))
         self.kept.append(tensor)
         writes = self.written.setdefault(self._memory(tensor), [])
         if written:
@@ -176,6 +221,11 @@ class Recorder(TorchDispatchMode):
 
     def _entering(self, path: str) -> Callable[..., None]:
         def enter(module: nn.Module, args: Any, kwargs: Any) -> None:
+            if self.stack and not path:
+                raise ValueError(
+                    "got a network that calls itself; its passes could not be told apart; wrap it, as in "
+                    "nn.Sequential(network), and find the points of that"
+                )
             inputs = tuple(self._values_in((args, kwargs)).values())
             parent = self.stack[-1] if self.stack else -1
             self.stack.append(len(self.calls))
@@ -205,7 +255,8 @@ class Recorder(TorchDispatchMode):
 
     def finish(self, output: Any, how: str) -> Recording:
         """The recording, with the outputs that were changed in place after their call returned."""
-        outputs = tuple(self._values_in(output).values())
+        held = map(self.value_of, trained(output))
+        outputs = tuple(value for value in held if value is not None)
         for index, key, tensor, seen in self.watched:
             if len(self.written.get(self._memory(tensor), [])) > seen:
                 self.calls[index].overwritten |= {key}

@@ -15,11 +15,13 @@ class Value:
         shape: of the tensor.
         axes: what its dimensions mean, None where that could not be followed.
         maker: index of the operation that made it, -1 for network inputs.
+        complex: whether its numbers are.
     """
 
     shape: tuple[int, ...]
     axes: Axes | None
     maker: int
+    complex: bool = False
 
 
 @dataclass(frozen=True)
@@ -77,7 +79,7 @@ class Recording:
         operations: in order.
         calls: in order of entry, the network's own first.
         inputs: values the network was given.
-        outputs: values it returned.
+        outputs: values it returned that are trained: the logits, and a second prediction where there is one.
         trainable: parameter -> how many numbers, of those that are not frozen.
         how: with what tensors it was recorded, and why.
     """
@@ -89,3 +91,8 @@ class Recording:
     outputs: tuple[int, ...]
     trainable: dict[str, int]
     how: str
+
+    @property
+    def batches(self) -> set[int]:
+        """How many images the inputs hold."""
+        return {self.values[value].shape[0] for value in self.inputs if self.values[value].shape}

@@ -8,11 +8,16 @@ import logging
 import random
 from collections.abc import Iterator
 from contextlib import contextmanager
+from copy import copy
+from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
+from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
+
+OPAQUE = (nn.Module, Tensor, type, ModuleType, FunctionType, MethodType, BuiltinFunctionType)  # not looked into
 
 
 @contextmanager
@@ -29,8 +34,8 @@ def quiet(name: str) -> Iterator[None]:
 
 @contextmanager
 def unchanged(network: nn.Module) -> Iterator[None]:
-    """Afterwards, random states and the attributes of every module are what they were; meanwhile, seeds are zero."""
-    kept = [(module, dict(vars(module)), _containers(module)) for module in network.modules()]
+    """Afterwards, random states and all that modules hold are what they were; meanwhile, seeds are zero."""
+    kept = _held(network)
     states = random.getstate(), np.random.get_state()  # noqa: NPY002
     every_device = range(torch.cuda.device_count())  # named, for it warns of many
     try:
@@ -42,10 +47,8 @@ def unchanged(network: nn.Module) -> Iterator[None]:
     finally:
         random.setstate(states[0])
         np.random.set_state(states[1])  # noqa: NPY002
-        for module, attributes, containers in kept:
-            vars(module).clear()
-            vars(module).update(attributes)
-            for container, content in containers:
+        for container, content in kept:
+            if not _same(container, content):
                 container.clear()
                 container.extend(content) if isinstance(container, list) else container.update(content)
 
@@ -64,5 +67,63 @@ def forgotten_caches() -> Iterator[None]:
                 cache.cache_clear()
 
 
-def _containers(module: nn.Module) -> list[tuple[Any, Any]]:
-    return [(value, value.copy()) for value in vars(module).values() if isinstance(value, (dict, list, set))]
+def _held(network: nn.Module) -> list[tuple[Any, Any]]:
+    """Attributes of every module, and of plain objects they hold; dicts, lists and sets among these: with copies."""
+    found: dict[int, tuple[Any, Any]] = {}
+    queue: list[Any] = [vars(module) for module in network.modules()]
+    for container in queue:
+        if id(container) in found:
+            continue
+        found[id(container)] = container, copy(container)
+        for value in container.values() if isinstance(container, dict) else container:
+            if isinstance(value, (dict, list, set)):
+                queue.append(value)
+            elif not isinstance(value, OPAQUE) and type(getattr(value, "__dict__", None)) is dict:
+                queue.append(vars(value))
+    return [*found.values()]
+
+
+def _same(container: Any, content: Any) -> bool:
+    """Whether the very same objects are in it, in the same order."""
+    if len(container) != len(content) or isinstance(container, set):
+        return container == content
+    if isinstance(container, dict) and not _same([*container.values()], [*content.values()]):
+        return False
+    return all(one is other for one, other in zip(container, content, strict=True))
+
+
+def refuse_kept(mode: FakeTensorMode) -> None:
+    """Refuse a network that still holds fake tensors of a recording; what held them is rid of them.
+
+    Raises:
+        ValueError: it keeps some outside of its modules, such as in a global cache.
+    """
+    if not _alive(mode):
+        return
+    gc.collect()
+    if not (kept := _alive(mode)):
+        return
+    for tensor in kept:
+        for holder in gc.get_referrers(tensor):
+            if holder is not kept:
+                _rid(holder, tensor)
+    raise ValueError(
+        f"got a network that keeps {len(kept)} tensors of its forward pass outside of its modules, as in a global "
+        "cache; tensors of the recording hold no numbers, and would be taken for its own; call the network once with "
+        "such inputs before, so that it keeps those"
+    )
+
+
+def _alive(mode: FakeTensorMode) -> list[FakeTensor]:
+    return [found for found in gc.get_objects() if type(found) is FakeTensor and found.fake_mode is mode]
+
+
+def _rid(holder: Any, tensor: FakeTensor) -> None:
+    if isinstance(holder, list):
+        holder[:] = [entry for entry in holder if entry is not tensor]
+    elif isinstance(holder, dict):
+        for name in [name for name, entry in holder.items() if entry is tensor]:
+            if "__name__" in holder:  # a file's variable
+                holder[name] = None
+            else:
+                del holder[name]

@@ -136,9 +136,9 @@ class Pyramidal(nn.Module):
         super().__init__()
         self.pyramid, self.head = Pyramid(), nn.Conv2d(4, 2, 1)
 
-    def forward(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    def forward(self, images: torch.Tensor) -> dict[str, torch.Tensor]:
         maps = self.pyramid(images)
-        return self.head(maps["fine"]), self.head(maps["coarse"][0])
+        return {"out": self.head(maps["fine"]), "aux": self.head(maps["coarse"][0])}
 
 
 def test_tensors_are_found_inside_tuples_lists_and_dicts() -> None:
@@ -161,9 +161,9 @@ def test_keys_may_be_numbers_and_objects_may_hold_tensors() -> None:
             return Maps(maps["fine"], {7: maps["coarse"][0]})
 
     class Holding(Pyramidal):
-        def forward(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        def forward(self, images: torch.Tensor) -> dict[str, torch.Tensor]:
             maps = self.pyramid(images)
-            return self.head(maps.fine), self.head(maps.rest[7])
+            return {"out": self.head(maps.fine), "aux": self.head(maps.rest[7])}
 
     network = Holding()
     network.pyramid = Numbered()
