@@ -52,12 +52,14 @@ def write_report(folder: str | Path, *, tier: str, data: str, failures: Sequence
         if not _drawn_at(folder, image.name[:2], {"tier": tier, "data": data}):
             continue
         chapters.setdefault(image.name[:2], []).append(_picture(image))
-    pictures = [f"<h3>{html.escape(titles.get(n, n))}</h3>" + "".join(shown) for n, shown in sorted(chapters.items())]
+    headings = {n: html.escape(titles.get(n, n)) for n in sorted(chapters)}
+    pictures = [f'<h3 id="notebook-{n}">{said}</h3>' + "".join(chapters[n]) for n, said in headings.items()]
     failed = "".join(f"<li>{html.escape(failure)}</li>" for failure in failures)
     page = PAGE.format(
         tier=html.escape(tier),
         data=html.escape(data),
         failed=f"<h2>Failed</h2><ul>{failed}</ul>" if failed else "",
+        contents="".join(f'<li><a href="#notebook-{n}">{said}</a></li>' for n, said in headings.items()),
         table=_compared(ran),
         pictures="\n".join(pictures),
         claims=_claims(),
@@ -84,15 +86,18 @@ def _title(notebook: Path) -> str:
 def _picture(image: Path) -> str:
     words = json.loads(image.with_suffix(".json").read_text(encoding="utf-8"))
     encoded = base64.b64encode(image.read_bytes()).decode()
+    heading = f"<h4>{PUBLISHED}</h4>" if words["caption"].startswith(PUBLISHED) else ""
     return (
-        f'<figure id="{image.stem}"><img alt="{html.escape(words["alt"])}" src="data:image/png;base64,{encoded}">'
+        f'{heading}<figure id="{image.stem}"><img alt="{html.escape(words["alt"])}" '
+        f'src="data:image/png;base64,{encoded}">'
         f"<figcaption>{html.escape(words['caption'])}</figcaption></figure>"
     )
 
 
 def _compared(ran: Sequence[Result]) -> str:
-    """The comparison; what all rows share is said once."""
-    words, table = said_once(comparison(ran))
+    """The comparison with its settings in words; what all rows share is said once."""
+    table = comparison(ran).rename(columns=IN_WORDS)
+    words, table = said_once(table.map(lambda value: ("no", "yes")[value] if isinstance(value, bool) else value))
     return f"<p>{html.escape(words)}</p>{_frame(table)}" if words else _frame(table)
 
 
@@ -116,9 +121,14 @@ def _choices() -> str:
 
 def _table(rows: Iterable[tuple[str, Any]]) -> str:
     cells = "".join(f"<tr><th>{html.escape(k)}</th><td>{html.escape(str(v))}</td></tr>" for k, v in rows)
-    return f"<table>{cells}</table>"
+    return f'<div class="scroll"><table>{cells}</table></div>'
 
 
+PUBLISHED = "Published runs"  # a caption begins so where runs are not of the report's tier and data
+IN_WORDS = {
+    "lambda_": "λ", "alpha": "α", "theta": "θ (degrees)", "divide": "shared among points",
+    "analysis": "share of images kept out",
+}  # fmt: skip
 PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <title>imachsr: {tier} tier on {data}</title>
@@ -127,6 +137,7 @@ PAGE = """<!doctype html>
 body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 70rem; margin: 2rem auto; padding: 0 1rem; }}
 figure {{ margin: 2rem 0; }} img {{ max-width: 100%; background: white; }} figcaption {{ opacity: .85; }}
 .scroll {{ overflow-x: auto; }} table {{ border-collapse: collapse; font-variant-numeric: tabular-nums; }}
+nav {{ columns: 22rem; }} nav ul {{ margin: 0; }}
 h3 {{ margin-top: 3rem; }} h2 + h3 {{ margin-top: 1rem; }} details {{ margin: 2rem 0; }} .rows {{ font-size: .9rem; }}
 th {{ max-width: 28rem; }}
 th, td {{ padding: .25rem .7rem; text-align: left; vertical-align: top; border-bottom: 1px solid #8884; }}
@@ -139,22 +150,29 @@ th, td {{ padding: .25rem .7rem; text-align: left; vertical-align: top; border-b
 }}
 </style></head><body>
 <h1>Supervision inside the network: {tier} tier on {data}</h1>
-<p>Every number is read from results: the comparison from runs of this tier on this data, the claims from published
-ones. A smoke or lesson number says that the code works; it says nothing about the papers. Differences between single
-seeds are not findings.</p>
+<p>Every number is read from results: the comparison from runs of this tier on this data, the claims and the figures
+headed "Published runs" from published ones. A smoke or lesson number says that the code works; it says nothing about
+the papers. Differences between single seeds are not findings.</p>
 {failed}
-<h2>Comparison</h2>
+<nav aria-label="Contents"><ul>
+<li><a href="#comparison">Comparison</a></li>
+<li><a href="#figures">Figures</a><ul>{contents}</ul></li>
+<li><a href="#claims">The papers' claims</a></li>
+<li><a href="#choices">Choices</a></li>
+<li><a href="#provenance">Provenance</a></li>
+</ul></nav>
+<h2 id="comparison">Comparison</h2>
 <p>Mean over seeds in per cent; protocol: dataset (one confusion matrix over all test images).</p>
 {table}
-<h2>Figures</h2>
+<h2 id="figures">Figures</h2>
 {pictures}
-<h2>The papers' claims</h2>
+<h2 id="claims">The papers' claims</h2>
 <p>Judged by published results on real data; fewer than five seeds can only say "not distinguishable". Differences in
 points, intervals at 95 %; protocol: dataset, where iMacSR's printed numbers follow its Eq. 13 (protocol paper).</p>
 {claims}
-<h2>Choices made where the papers are silent</h2>
+<h2 id="choices">Choices made where the papers are silent</h2>
 {choices}
-<h2>Provenance</h2>
+<h2 id="provenance">Provenance</h2>
 {provenance}
 </body></html>
 """

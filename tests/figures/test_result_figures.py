@@ -47,6 +47,7 @@ def test_off_stands_beside_conventional_and_on_beside_imacsr(panels):
 def test_what_nobody_ran_is_hatched(panels):
     figure, axes = panels
     assert [sum(bool(bar.get_hatch()) for bar in axis.patches) for axis in axes] == [1, 3]
+    assert [sum(text.get_text() == "not run" for text in axis.texts) for axis in axes] == [1, 3]
     words = [text.get_text() for text in figure.legends[0].get_texts()]
     assert words == ["papers", "conventional, here", "imacsr, here", "imachsr, here", "not run"]
 

@@ -206,8 +206,11 @@ def test_report_of_a_checkout_has_chapters_claims_and_choices(tmp_path):
     from imachsr import figures
 
     figures.show(plt.figure(), "03_line", alt="a line", caption="what to see", folder=tmp_path)
+    figures.show(plt.figure(), "03_real", alt="a line", caption="Published runs: x", folder=tmp_path)
     page = reproduce.write_report(tmp_path, tier="smoke", data="streets").read_text()
-    assert "<h3>03 " in page
+    assert '<a href="#notebook-03">03 ' in page
+    assert '<h3 id="notebook-03">03 ' in page
+    assert page.count("<h4>Published runs</h4>") == 1, "of the figure whose caption says so"
     assert "contradicted by the paper&#x27;s own numbers" in page
     assert "The estimator of mutual information" in page
     assert "claims not testable here: what they would take</summary>" in page, "folded"
