@@ -37,7 +37,7 @@ class Claim:
         id: unique name.
         paper: "iMacHSR" or "HS3".
         where: table, figure or section.
-        table: claims of one table are corrected together (Holm).
+        table: claims of one table are corrected together (Holm), what they compare alike once.
         kind: "comparison" of runs; "equivalence" of runs within `margin`; "arithmetic" on the paper's own numbers;
             "elsewhere", what scores cannot judge.
         says: the claim in words.
@@ -48,7 +48,7 @@ class Claim:
         margin: for an equivalence, in points.
         check: for arithmetic, name of the function in `imachsr.claims.arithmetic`.
         quoted: for arithmetic, metric -> the number in the claim's words.
-        needs: what it would take to judge it.
+        needs: the least it takes before a verdict is possible.
     """
 
     id: str
