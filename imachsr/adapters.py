@@ -26,8 +26,14 @@ class DimensionAdapter(nn.Module):
 
     def forward(self, features: Tensor, *, pool: bool = False) -> Tensor:
         """Logits (B, K, h, w); with `pool`, of the mean over positions: logits (B, K), for labels (B,)."""
-        if not torch.is_autocast_enabled(features.device.type):
-            features = features.to(self.project.weight)  # of a part of the network with a dtype or device of its own
+        weight = self.project.weight
+        if (features.dtype, features.device) != (weight.dtype, weight.device):  # of a part with its own
+            features = features.to(weight.device) if _chosen(features) else features.to(weight)
         if pool:
             return self.project(features.mean((-2, -1), keepdim=True)).flatten(1)
         return self.project(features)
+
+
+def _chosen(features: Tensor) -> bool:
+    """Whether autocast chooses the dtype; it never changes float64."""
+    return torch.is_autocast_enabled(features.device.type) and features.dtype != torch.float64

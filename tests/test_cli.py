@@ -4,6 +4,7 @@ import re
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -125,6 +126,19 @@ def test_a_reader_that_has_enough_is_no_error():
     ended = subprocess.run(["bash", "-c", command], capture_output=True, text=True, cwd=REPOSITORY, check=True)
     assert ended.stderr == ""
     assert ended.stdout.split()[-1] == "0"
+
+
+@pytest.mark.parametrize(("codes", "status"), [([0, 0], 0), ([-9, 0], 1), ([0, 3], 1)])
+def test_bench_runs_what_is_named_and_fails_where_one_fails(codes, status, monkeypatch):
+    ran = []
+
+    def finished(command):
+        ran.append(Path(command[1]).name)
+        return subprocess.CompletedProcess(command, codes[len(ran) - 1])
+
+    monkeypatch.setattr(subprocess, "run", finished)
+    assert main(["bench", "losses", "metrics"]) == status
+    assert ran == ["losses.py", "metrics.py"]
 
 
 def test_readme_table_is_the_published_one():

@@ -15,6 +15,7 @@ import pytest
 import torch
 
 import imachsr
+from conftest import REPOSITORY
 from imachsr.experiment import TIERS, Result, comparison, publish, results, run, write_atomically
 from imachsr.experiment.alone import alone
 from imachsr.experiment.export import export
@@ -55,10 +56,13 @@ def test_a_result_says_where_it_came_from(ran):
 
 
 @pytest.mark.skipif(not shutil.which("git"), reason="needs git")
-def test_the_revision_is_that_of_the_code_or_nobodys(tmp_path):
+def test_the_revision_is_that_of_the_code_or_nobodys(tmp_path, monkeypatch):
     def git(*words):
-        who = ["-c", "user.name=n", "-c", "user.email=e"]
+        who = ["-c", "user.name=n", "-c", "user.email=e", "-c", "commit.gpgsign=false"]
         return subprocess.run(["git", *who, *words], cwd=tmp_path, check=True, capture_output=True, text=True).stdout
+
+    for name in [name for name in os.environ if name.startswith("GIT_")]:
+        monkeypatch.delenv(name)
 
     unknown = {"revision": "", "dirty": None}
     assert _revision(tmp_path) == unknown, "no checkout at all"
@@ -70,6 +74,10 @@ def test_the_revision_is_that_of_the_code_or_nobodys(tmp_path):
     git("commit", "-m", "one")
     assert _revision(tmp_path) == {"revision": git("rev-parse", "--short", "HEAD").strip(), "dirty": False}
     assert _revision(tmp_path / "venv") == unknown, "installed within another's repository"
+    known = _revision(tmp_path)
+    monkeypatch.setenv("GIT_DIR", str(REPOSITORY / ".git"))  # as in a hook
+    assert _revision(tmp_path) == known
+    monkeypatch.delenv("GIT_DIR")
     (tmp_path / "code.py").write_text("2")
     assert _revision(tmp_path)["dirty"]
 

@@ -1224,3 +1224,39 @@ def test_several_inputs_may_come_as_a_list():
 
     trainee = supervised(network=Summed(), images=(IMAGES, IMAGES))
     assert trainee([IMAGES, IMAGES], TARGETS).total == trainee((IMAGES, IMAGES), TARGETS).total
+
+
+def test_a_network_all_frozen_trains_its_adapters():
+    network = Small()
+    network.requires_grad_(False)
+    trainee = Supervised(
+        network,
+        imachsr.choose_points(imachsr.find_points(Small(), IMAGES), 1, names="coarse"),
+        imachsr.scheme("imachsr"),
+        classes=3,
+    )
+    trainee(IMAGES, TARGETS).total.backward()
+    assert all(weight.grad is not None for weight in trainee.adapters.parameters())
+
+
+def test_ensembles_by_vmap():
+    trainee = supervised()
+    stacked = {name: torch.stack([weight, weight]) for name, weight in trainee.named_parameters()}
+    totals = torch.func.vmap(lambda p: torch.func.functional_call(trainee, p, (IMAGES, TARGETS)).total)(stacked)
+    torch.testing.assert_close(totals[0], trainee(IMAGES, TARGETS).total)
+
+
+def test_hooks_inside_a_wrapper_still_count_where_a_layer_is_dropped():
+    network = Dropping()
+    trainee = supervised(network=network, names=["refine"])
+    network.refine = nn.Sequential(network.refine)  # as a checkpoint wrapper does
+    network.dropped = (1,)
+    trainee(IMAGES, TARGETS)
+    assert trainee.skipped == {"refine": 1}
+
+
+def test_adapters_on_meta_and_with_float64_under_autocast():
+    adapter = imachsr.DimensionAdapter(4, 3)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert adapter(torch.zeros(2, 4, 5, 6, dtype=torch.float64)).shape == (2, 3, 5, 6)
+    assert adapter.to("meta")(torch.zeros(2, 4, 5, 6, device="meta")).shape == (2, 3, 5, 6)

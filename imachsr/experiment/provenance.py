@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import subprocess
 import sys
@@ -20,7 +21,7 @@ def provenance(device: torch.device | None = None) -> dict[str, Any]:
 
     return {
         "imachsr": imachsr.__version__,
-        **_revision(Path(__file__).parents[2]),
+        **_revision(Path(__file__).resolve().parents[2]),
         "python": platform.python_version(),
         "torch": torch.__version__,
         "numpy": numpy.__version__,
@@ -47,8 +48,10 @@ def _revision(checkout: Path) -> dict[str, Any]:
     """The commit of the code, and whether it was changed since; "" and None where it lies in no checkout of its own."""
 
     def git(*words: str) -> str:
-        return subprocess.run(["git", *words], capture_output=True, text=True, check=True, cwd=checkout).stdout.strip()
+        asked = subprocess.run(["git", *words], capture_output=True, text=True, check=True, cwd=checkout, env=plain)
+        return asked.stdout.strip()
 
+    plain = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}  # hooks set them
     try:
         if Path(git("rev-parse", "--show-toplevel")).samefile(checkout):  # installed, it may lie within another's
             dirty = bool(git("status", "--porcelain", "--untracked-files=no"))

@@ -32,7 +32,7 @@ def check_pair(logits: Tensor, targets: Tensor, ignore_index: int, reduction: st
     check_ids(targets)
     if targets.dtype != torch.int64:
         raise TypeError(
-            f"{got}; targets are class ids of dtype int64, measured values are not trained here; of ids kept in another "
+            f"{got}; targets are class ids of dtype int64, and measured values are not trained here; of ids in another "
             "dtype, call targets.long()"
         )
     dense = logits.ndim == 4 and targets.ndim == 3

@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..adapters import DimensionAdapter
+from ..losses._impl import transformed
 from ..points import Capture, Point, answer, auxiliary_of, logits_of
 from .checks import check_asked, check_aspect, check_device, check_logits
 from .clusters import Merged
@@ -158,7 +159,7 @@ class Supervised(nn.Module):
         terms, point = {}, self.points[m].name
         if self._streaks:
             self._streaks.pop(point, None)
-        if self.training and torch.is_grad_enabled() and not features.requires_grad:
+        if self._teaches_nothing(features):
             raise RuntimeError(
                 f"got features without a gradient at point {point!r}; a loss there reaches no weight of the network; "
                 "choose points behind a trainable layer, in the part that runs with gradients"
@@ -171,6 +172,12 @@ class Supervised(nn.Module):
             name = f"{point}/regularizer"
             terms[name] = self.weights.ask(name, self.scheme.regularizer, features, shares=shares)
         return terms
+
+    def _teaches_nothing(self, features: Tensor) -> bool:
+        """Whether a loss there reaches no weight of a network that has some to train."""
+        if features.requires_grad or not (self.training and torch.is_grad_enabled()) or transformed():
+            return False
+        return any(weight.requires_grad for weight in self.network.parameters())
 
     def point_logits(self, images: Tensor | Sequence[Tensor]) -> list[Tensor]:
         """What the adapter, if any, at each point predicts (B, K, h, w), and last the network itself.

@@ -8,7 +8,7 @@ Roles: b batch, c channels, y rows, x columns, ? anything else, + tokens joined 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from math import prod
@@ -36,15 +36,17 @@ class Atom:
 Dim = tuple[Atom, ...]
 Axes = tuple[Dim, ...]
 
-Roles = Mapping[int, str]
-
-OF_RANK: Roles = {2: "bc", 3: "bcx", 4: "bcyx"}  # what the dimensions of an input mean, where no layer says otherwise
+OF_RANK = {2: "bc", 3: "bcx", 4: "bcyx"}  # what the dimensions of an input mean, where no layer says otherwise
 
 
-def of_input(shape: Sequence[int], roles: Roles = OF_RANK) -> Axes:
-    """Axes of a network input: (B, C), (B, C, W) or (B, C, H, W); of any other rank only the batch is known."""
-    known = roles.get(len(shape), "b" + "?" * (len(shape) - 1))
-    return tuple(fresh(role, size) for role, size in zip(known, shape, strict=False))
+def roles_of(rank: int) -> str:
+    """(B, C), (B, C, W) or (B, C, H, W); of any other rank only the batch is known."""
+    return OF_RANK.get(rank, "b" + "?" * (rank - 1))
+
+
+def of_input(shape: Sequence[int], roles: str | None = None) -> Axes:
+    """Axes of a network input, a role for each dimension."""
+    return tuple(fresh(role, size) for role, size in zip(roles or roles_of(len(shape)), shape, strict=False))
 
 
 def fresh(role: str, size: int) -> Dim:

@@ -153,23 +153,19 @@ class Capture:
         vars(self).update(state)
         self._claim()
 
+    def __copy__(self) -> Capture:
+        raise TypeError("got a shallow copy of a capture; hooks have one owner; copy.deepcopy it with its network")
+
     def _claim(self) -> None:
         """From now on hooks keep what they see, until nobody holds this capture any more."""
         self.store.claimed = True
         weakref.finalize(self, _unhang, self.handles).atexit = False
 
     def lost(self, network: nn.Module) -> list[str]:
-        """Points whose module no longer carries its hook: another has taken its place."""
-        modules = dict(network.named_modules())
-        hooks = {
-            path: [*modules[path]._forward_hooks.values()] if path in modules else []
-            for path in {point.path for point in self.points}
-        }
-        return [
-            point.name
-            for point in self.points
-            if not any(isinstance(hook, Keeps) and hook.store is self.store for hook in hooks[point.path])
-        ]
+        """Points whose hook the network no longer carries: another module has taken the place of theirs."""
+        hooks = [hook for module in network.modules() for hook in module._forward_hooks.values()]
+        there = {hook.path for hook in hooks if isinstance(hook, Keeps) and hook.store is self.store}
+        return [point.name for point in self.points if point.path not in there]
 
     @overload
     def read(self) -> list[Tensor]: ...

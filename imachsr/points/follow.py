@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import Tensor
 
-from .axes import OF_RANK, Axes, Dim, contracted, cut, fresh, joined, of_input, regroup, resized, role_of, size_of
+from .axes import Axes, Dim, contracted, cut, fresh, joined, of_input, regroup, resized, role_of, size_of
 
 # One function per kind of operation: (axes of its tensors, its arguments, the result) -> axes of the result.
 Rule = Callable[[list[Axes | None], Sequence[Any], Tensor], Axes | None]
@@ -205,30 +205,3 @@ def follow(name: str, operands: list[Axes | None], args: Sequence[Any], out: Ten
     rule = _attention if "attention" in name else AFTER.get(name, _shrunk)
     axes = rule(operands, args, out)
     return axes if axes is not None and tuple(map(size_of, axes)) == tuple(out.shape) else None
-
-
-def told(name: str, axes: Axes, roles: str) -> str:
-    """The roles of an input's dimensions, corrected by the layer with weights that reads it.
-
-    A convolution has its channels second and its positions behind, any other layer its channels last.
-
-    Args:
-        name: of the operation.
-        axes: of the input as the layer reads it, rearranged at most.
-        roles: what was assumed, as in "bcyx".
-
-    >>> told("addmm", of_input((2, 9, 6)), "bcx")
-    'bxc'
-    """
-    if name.endswith("convolution"):
-        wanted = OF_RANK.get(len(axes), "")
-        if not wanted or any(len(dim) > 1 for dim in axes):
-            return roles
-        meant = {dim[0].role: role for dim, role in zip(axes, wanted, strict=True) if dim}
-    else:
-        if len(axes[-1]) != 1 or axes[-1][0].role not in roles[1:]:
-            return roles
-        rest = [role for role in roles[1:] if role != axes[-1][0].role]
-        meant = {axes[-1][0].role: "c", **dict(zip(rest, "yx"[2 - len(rest) :], strict=True))}
-    corrected = "".join(meant.get(role, role) for role in roles)
-    return corrected if corrected[0] == "b" and len({*corrected}) == len(corrected) else roles

@@ -5,7 +5,7 @@ Fake tensors are tried before real ones, so that it costs no arithmetic. The net
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from typing import Any
 
@@ -15,12 +15,13 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves, tree_map
 
-from .axes import OF_RANK, Axes, Roles, of_input
+from .axes import Axes, of_input, roles_of
 from .capture import unhook
-from .follow import RECURRENT, follow, told
+from .follow import RECURRENT, follow
 from .recording import Call, Operation, Recording, Value
+from .roles import Roles
 from .structure import tensors_in, trained
-from .untouched import quiet, refuse_kept, unchanged
+from .untouched import quiet, take_out, unchanged
 
 VALUELESS = ("new_", "empty", "rand", "zeros_like", "ones_like", "full_like")  # read a shape, not its values
 CUTS = ("detach", "detach_copy")  # carry values but no gradient
@@ -38,34 +39,34 @@ def record(network: nn.Module, inputs: tuple[Any, ...], kwargs: Mapping[str, Any
         kwargs: its named inputs.
 
     Raises:
-        ValueError: a network that calls itself, or one that keeps tensors of the pass outside of its modules.
+        ValueError: a network that calls itself, or one that keeps tensors of the pass where nothing can take them away.
     """
-    recording, roles = _tried(network, inputs, kwargs, OF_RANK)
-    return recording if roles == OF_RANK else _tried(network, inputs, kwargs, roles)[0]
+    assumed = [roles_of(leaf.ndim) for leaf in tree_leaves((inputs, dict(kwargs))) if isinstance(leaf, Tensor)]
+    recording, heard = _tried(network, inputs, kwargs, assumed)
+    return recording if [*heard] == assumed else _tried(network, inputs, kwargs, heard)[0]
 
 
 def _tried(
-    network: nn.Module, inputs: tuple[Any, ...], kwargs: Mapping[str, Any], roles: Roles
-) -> tuple[Recording, Roles]:
-    fake = FakeTensorMode(allow_non_fake_inputs=True)
+    network: nn.Module, inputs: tuple[Any, ...], kwargs: Mapping[str, Any], roles: Sequence[str]
+) -> tuple[Recording, Sequence[str]]:
+    fake, found, reason = FakeTensorMode(allow_non_fake_inputs=True), None, ""
     try:
         with quiet("torch._subclasses.fake_tensor"):
-            return _record(network, inputs, kwargs, roles, fake, "fake tensors")
+            found = _record(network, inputs, kwargs, roles, fake, "fake tensors")
     except Exception as error:  # values decide the control flow, or an operation knows no fake tensors
         reason = f"{type(error).__name__}: {error}".splitlines()[0]
-    finally:
-        refuse_kept(fake)
-    return _record(network, inputs, kwargs, roles, None, f"real tensors, since {reason}")
+    take_out(fake)
+    return found or _record(network, inputs, kwargs, roles, None, f"real tensors, since {reason}")
 
 
 def _record(
     network: nn.Module,
     inputs: tuple[Any, ...],
     kwargs: Mapping[str, Any],
-    roles: Roles,
+    roles: Sequence[str],
     fake: FakeTensorMode | None,
     how: str,
-) -> tuple[Recording, Roles]:
+) -> tuple[Recording, Sequence[str]]:
     def stand_in(tensor: Any) -> Any:
         if not isinstance(tensor, Tensor):
             return tensor
@@ -80,7 +81,7 @@ def _record(
         unhook(network)
         with recorder.hooks(network), torch.enable_grad(), recorder:
             output = torch.func.functional_call(network, state, given, named, tie_weights=True)
-        return recorder.finish(output, how), recorder.roles
+        return recorder.finish(output, how), recorder.roles.heard()
 
 
 class Recorder(TorchDispatchMode):
@@ -96,7 +97,7 @@ class Recorder(TorchDispatchMode):
         state: dict[str, Tensor],
         trainable: dict[str, int],
         inputs: list[Any],
-        roles: Roles,
+        roles: Sequence[str],
     ) -> None:
         from torch.utils.flop_counter import flop_registry  # imports triton where there is one
 
@@ -114,9 +115,9 @@ class Recorder(TorchDispatchMode):
         self.trainable = trainable
         self.state = {id(tensor) for tensor in state.values()}
         self.watched: list[tuple[int, str, Tensor, int]] = []
-        self.inputs = tuple(self._new(t, of_input(t.shape, roles), -1) for t in inputs if isinstance(t, Tensor))
-        self.roles = roles  # what is assumed of inputs, corrected by what reads them
-        self.stems = {value: value for value in self.inputs}  # value -> the input it is, rearranged or scaled at most
+        tensors = [leaf for leaf in inputs if isinstance(leaf, Tensor)]
+        self.roles = Roles(roles)
+        self.inputs = tuple(self._new(t, of_input(t.shape, r), -1) for t, r in zip(tensors, roles, strict=True))
 
     def __torch_dispatch__(self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
@@ -150,23 +151,9 @@ class Recorder(TorchDispatchMode):
             if tensor.is_floating_point() or tensor.is_complex()
         )
         inputs = tuple(dict.fromkeys(value for value in read if value is not None))
-        self._note_roles(name, inputs, made, weighted=bool(flops and parameters) or name in RECURRENT)
+        self.roles.hear(name, read, axes, made, weighted=bool(flops and parameters) or name in RECURRENT)
         call = self.stack[-1] if self.stack else -1
         self.operations.append(Operation(name, inputs, made, flops, parameters, call))
-
-    def _note_roles(self, name: str, inputs: tuple[int, ...], made: tuple[int, ...], *, weighted: bool) -> None:
-        """What a layer with weights tells of the input that it reads."""
-        stem = self.stems.get(inputs[0]) if len(inputs) == 1 else None
-        if stem is None:
-            return
-        if not weighted:
-            self.stems |= dict.fromkeys(made, stem)
-            return
-        rank = len(self.values[stem].shape)
-        axes = self.values[inputs[0]].axes
-        if axes and rank in self.roles:
-            self.roles = {**self.roles, rank: told(name, axes, self.roles[rank])}
-            self.stems = {value: origin for value, origin in self.stems.items() if origin != stem}  # the earliest tells
 
     def _written(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[int, Tensor]:
         """Tensors an operation changes in place; the network's own buffers (running statistics) carry nothing on."""

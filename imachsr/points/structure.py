@@ -12,12 +12,14 @@ from torch import Tensor
 LOGITS = ("out", "logits")  # what a dict or an object calls them
 
 
-def tensors_in(structure: Any) -> dict[str, Tensor]:
+def tensors_in(structure: Any, inside: tuple[int, ...] = ()) -> dict[str, Tensor]:
     """Every tensor in it by its key: "" for a lone tensor, else "[0]", "[out]", "[0][1]"."""
     if isinstance(structure, Tensor):
         return {"": structure} if structure.layout == torch.strided else {}
-    parts = _parts(structure).items()
-    return {f"[{step}]{key}": tensor for step, part in parts for key, tensor in tensors_in(part).items()}
+    if id(structure) in inside:  # it holds itself
+        return {}
+    parts, inside = _parts(structure).items(), (*inside, id(structure))
+    return {f"[{step}]{key}": tensor for step, part in parts for key, tensor in tensors_in(part, inside).items()}
 
 
 def tensor_at(structure: Any, key: str) -> Tensor | None:

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import functools
 import gc
+import inspect
 import logging
 import random
-from collections.abc import Iterator
-from contextlib import contextmanager
-from copy import copy
-from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
+from collections import deque
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from types import CellType, FrameType, MemberDescriptorType
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
-
-OPAQUE = (nn.Module, Tensor, type, ModuleType, FunctionType, MethodType, BuiltinFunctionType)  # not looked into
 
 
 @contextmanager
@@ -34,8 +33,8 @@ def quiet(name: str) -> Iterator[None]:
 
 @contextmanager
 def unchanged(network: nn.Module) -> Iterator[None]:
-    """Afterwards, random states and all that modules hold are what they were; meanwhile, seeds are zero."""
-    kept = _held(network)
+    """Afterwards, random states and the attributes of every module are what they were; meanwhile, seeds are zero."""
+    kept = [(module, dict(vars(module)), _containers(module)) for module in network.modules()]
     states = random.getstate(), np.random.get_state()  # noqa: NPY002
     every_device = range(torch.cuda.device_count())  # named, for it warns of many
     try:
@@ -47,8 +46,10 @@ def unchanged(network: nn.Module) -> Iterator[None]:
     finally:
         random.setstate(states[0])
         np.random.set_state(states[1])  # noqa: NPY002
-        for container, content in kept:
-            if not _same(container, content):
+        for module, attributes, containers in kept:
+            vars(module).clear()
+            vars(module).update(attributes)
+            for container, content in containers:
                 container.clear()
                 container.extend(content) if isinstance(container, list) else container.update(content)
 
@@ -67,63 +68,80 @@ def forgotten_caches() -> Iterator[None]:
                 cache.cache_clear()
 
 
-def _held(network: nn.Module) -> list[tuple[Any, Any]]:
-    """Attributes of every module, and of plain objects they hold; dicts, lists and sets among these: with copies."""
-    found: dict[int, tuple[Any, Any]] = {}
-    queue: list[Any] = [vars(module) for module in network.modules()]
-    for container in queue:
-        if id(container) in found:
-            continue
-        found[id(container)] = container, copy(container)
-        for value in container.values() if isinstance(container, dict) else container:
-            if isinstance(value, (dict, list, set)):
-                queue.append(value)
-            elif not isinstance(value, OPAQUE) and type(getattr(value, "__dict__", None)) is dict:
-                queue.append(vars(value))
-    return [*found.values()]
+def _containers(module: nn.Module) -> list[tuple[Any, Any]]:
+    return [(value, value.copy()) for value in vars(module).values() if isinstance(value, (dict, list, set))]
 
 
-def _same(container: Any, content: Any) -> bool:
-    """Whether the very same objects are in it, in the same order."""
-    if len(container) != len(content) or isinstance(container, set):
-        return container == content
-    if isinstance(container, dict) and not _same([*container.values()], [*content.values()]):
-        return False
-    return all(one is other for one, other in zip(container, content, strict=True))
+def take_out(mode: FakeTensorMode) -> None:
+    """Takes tensors of a recording out of whatever still holds them: global caches, lists of hooks, helper objects.
 
-
-def refuse_kept(mode: FakeTensorMode) -> None:
-    """Refuse a network that still holds fake tensors of a recording; what held them is rid of them.
+    They hold no numbers, and would be taken for the network's own. A cache is left without the entry, a variable or an
+    attribute is None, as before a first pass.
 
     Raises:
-        ValueError: it keeps some outside of its modules, such as in a global cache.
+        ValueError: some are held by what cannot be changed.
     """
+    torch.clear_autocast_cache()
     if not _alive(mode):
         return
+    gc.collect()  # what holds itself in a circle
+    kept = _alive(mode)
+    while kept:
+        _take_out(kept[-1], {id(kept)})
+        kept.pop()
     gc.collect()
-    if not (kept := _alive(mode)):
-        return
-    for tensor in kept:
-        for holder in gc.get_referrers(tensor):
-            if holder is not kept:
-                _rid(holder, tensor)
-    raise ValueError(
-        f"got a network that keeps {len(kept)} tensors of its forward pass outside of its modules, as in a global "
-        "cache; tensors of the recording hold no numbers, and would be taken for its own; call the network once with "
-        "such inputs before, so that it keeps those"
-    )
+    if count := len(_alive(mode)):
+        raise ValueError(
+            f"got a network that keeps {count} tensors of its forward pass where they cannot be taken away; they would "
+            "be taken for its own; keep them in attributes of modules, or call the network once with such inputs before"
+        )
 
 
 def _alive(mode: FakeTensorMode) -> list[FakeTensor]:
     return [found for found in gc.get_objects() if type(found) is FakeTensor and found.fake_mode is mode]
 
 
-def _rid(holder: Any, tensor: FakeTensor) -> None:
-    if isinstance(holder, list):
-        holder[:] = [entry for entry in holder if entry is not tensor]
-    elif isinstance(holder, dict):
-        for name in [name for name, entry in holder.items() if entry is tensor]:
-            if "__name__" in holder:  # a file's variable
-                holder[name] = None
-            else:
-                del holder[name]
+def _take_out(held: Any, ours: set[int]) -> None:
+    holders = gc.get_referrers(held)  # nothing here may close over `held`: its own cell would be found, and emptied
+    for holder in holders:
+        if id(holder) in ours or isinstance(holder, FrameType):
+            continue
+        if isinstance(holder, (list, deque)):
+            rest = _without(holder, held)
+            holder.clear()
+            holder.extend(rest)
+        elif isinstance(holder, set):
+            holder.discard(held)
+        elif isinstance(holder, CellType):
+            holder.cell_contents = None
+        elif isinstance(holder, tuple):
+            _take_out(holder, {*ours, id(holders)})
+        elif isinstance(holder, dict):
+            owner = next((one for one in gc.get_referrers(holder) if _attributes(one, holder)), None)
+            for name in _names(holder, held):
+                holder.pop(name) if owner is None else setattr(owner, name, None)
+        else:  # an object without a dict of its own
+            for name in dir(holder):
+                if inspect.getattr_static(holder, name, None) is held or _slot(holder, name) is held:
+                    with suppress(AttributeError, TypeError):  # what stays is counted afterwards
+                        setattr(holder, name, None)
+
+
+def _without(entries: Iterable[Any], held: Any) -> list[Any]:
+    return [entry for entry in entries if entry is not held]
+
+
+def _names(entries: dict[Any, Any], held: Any) -> list[Any]:
+    return [name for name, entry in entries.items() if entry is held]
+
+
+def _attributes(owner: Any, names: dict[Any, Any]) -> bool:
+    """Whether the dict is an object's, a file's or a class's own."""
+    if isinstance(owner, type):
+        return all(owner.__dict__.get(name) is entry for name, entry in names.items())
+    return isinstance(getattr(owner, "__dict__", None), dict) and owner.__dict__ is names
+
+
+def _slot(holder: Any, name: str) -> Any:
+    slot = inspect.getattr_static(type(holder), name, None)
+    return getattr(holder, name, None) if isinstance(slot, MemberDescriptorType) else None

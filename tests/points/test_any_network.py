@@ -2,6 +2,7 @@
 
 import copy
 import gc
+from collections import deque
 from types import SimpleNamespace
 from typing import NamedTuple
 
@@ -64,6 +65,65 @@ def test_the_layer_that_reads_an_input_tells_its_channels(shape, layer, arrange,
     torch.testing.assert_close(capture.read()[0].flatten(), truth.flatten())
 
 
+class Several(nn.Module):
+    """Two inputs, each read by a layer of its own."""
+
+    def __init__(self, *layers: nn.Module, arrange=lambda inputs: inputs) -> None:
+        super().__init__()
+        self.layers, self.arrange = nn.ModuleList(layers), arrange
+
+    def forward(self, *inputs: torch.Tensor) -> torch.Tensor:
+        read = [layer(self.arrange(one)) for layer, one in zip(self.layers, inputs, strict=True)]
+        return sum(one.flatten(1).mean(1, keepdim=True) for one in read) * torch.ones(1, 3)
+
+
+def extents(network: nn.Module, *inputs: torch.Tensor) -> dict[str, tuple[int, tuple[int, int]]]:
+    return {point.path: (point.channels, point.size) for point in find_points(network, *inputs)}
+
+
+def test_each_input_is_told_apart() -> None:
+    sequence, image = torch.randn(2, 9, 3), torch.randn(2, 3, 9, 5)
+    found = extents(Several(nn.Linear(3, 7), nn.Linear(3, 8)), sequence, sequence.clone())
+    assert found == {"layers.0": (7, (1, 9)), "layers.1": (8, (1, 9))}
+    last = image.movedim(1, -1)
+    network = Several(nn.Conv2d(3, 7, 1), nn.Conv2d(3, 8, 1), arrange=lambda x: x.movedim(-1, 1))
+    assert extents(network, last, last.clone()) == {"layers.0": (7, (9, 5)), "layers.1": (8, (9, 5))}
+    found = extents(Several(nn.Conv2d(3, 7, 1), nn.Linear(2, 8)), image, torch.randn(2, 9, 5, 2))
+    assert found == {"layers.0": (7, (9, 5)), "layers.1": (8, (9, 5))}
+
+
+def test_rows_stay_rows_and_side_branches_tell_nothing_against_a_convolution() -> None:
+    image = torch.randn(2, 3, 9, 5)
+    turned = Several(nn.Conv2d(3, 7, 1), arrange=lambda x: x.transpose(2, 3))
+    (point,) = find_points(turned, image)
+    assert point.size == (9, 5)
+    capture = Capture(turned, [point])
+    turned(image)
+    torch.testing.assert_close(capture.read()[0], turned.layers[0](image))
+
+    class Gated(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.gate, self.conv, self.head = nn.Linear(5, 5), nn.Conv2d(3, 7, 1), nn.Conv2d(7, 3, 1)
+
+        def forward(self, images: torch.Tensor) -> torch.Tensor:
+            return self.head(self.conv(images * self.gate(images).sigmoid()))
+
+    assert extents(Gated(), image)["conv"] == (7, (9, 5))
+
+
+def test_weights_on_the_left_contract_the_second_dimension() -> None:
+    class Left(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.weight, self.act, self.head = nn.Parameter(torch.randn(7, 3)), nn.ReLU(), nn.Conv1d(7, 3, 1)
+
+        def forward(self, signals: torch.Tensor) -> torch.Tensor:
+            return self.head(self.act(self.weight @ signals))
+
+    assert extents(Left(), torch.randn(2, 3, 9)) == {"act": (7, (1, 9))}
+
+
 def test_words_have_channels_once_they_are_embedded() -> None:
     network = nn.Sequential(nn.Embedding(10, 8), nn.TransformerEncoderLayer(8, 2, 4, batch_first=True), nn.Flatten())
     points = find_points(nn.Sequential(network, nn.Linear(40, 3)), torch.zeros(2, 5, dtype=torch.long))
@@ -88,7 +148,7 @@ class Cached(nn.Module):
         return self.head((self.first(images) + self.ramp(images.shape[-1])).relu())
 
 
-def test_what_objects_of_the_network_keep_is_as_it_was() -> None:
+def test_what_objects_of_the_network_keep_is_taken_out() -> None:
     network = Cached()
     find_points(network, IMAGES)
     assert (network.held.grids, network.held.last) == ({}, None)
@@ -98,22 +158,63 @@ def test_what_objects_of_the_network_keep_is_as_it_was() -> None:
     assert network.held.grids[16] is kept is network.held.last
 
 
-def test_tensors_kept_elsewhere_are_taken_away_and_refused() -> None:
-    class Globally(Cached):
-        def ramp(self, width: int) -> torch.Tensor:
-            global GRID
-            if width not in CACHE:
-                CACHE[width] = torch.linspace(0, 1, width)
-            if GRID is None:
-                GRID = torch.linspace(0, 1, width)
-            return CACHE[width] + GRID
+class Slotted:
+    __slots__ = ("grid",)
 
-    network = Globally()
-    with pytest.raises(ValueError, match=r"keeps 2 tensors of its forward pass .*; call the network once .* before"):
+
+class Everywhere(Cached):
+    """It keeps what it makes in every way people do."""
+
+    grid: torch.Tensor | None = None
+    slots, kept, recent, pairs = Slotted(), [], deque(maxlen=3), {}
+
+    def ramp(self, width: int) -> torch.Tensor:
+        global GRID
+        if width not in CACHE:
+            CACHE[width] = torch.linspace(0, 1, width)
+        if GRID is None:
+            GRID = torch.linspace(0, 1, width)
+        if Everywhere.grid is None:
+            Everywhere.grid = torch.linspace(0, 1, width)
+        if getattr(self.slots, "grid", None) is None:
+            self.slots.grid = torch.linspace(0, 1, width)
+        self.kept.append(GRID)
+        self.recent.append(GRID)
+        self.pairs[width] = GRID, CACHE[width]
+        return CACHE[width] + GRID + Everywhere.grid + self.slots.grid
+
+
+def test_tensors_kept_elsewhere_are_taken_away() -> None:
+    network = Everywhere()
+    before = find_points(network, IMAGES)
+    assert (CACHE, GRID, Everywhere.grid, Everywhere.slots.grid) == ({}, None, None, None)
+    assert (Everywhere.kept, [*Everywhere.recent]) == ([], [])
+    assert type(network(IMAGES)) is torch.Tensor
+    assert find_points(network, IMAGES).points == before.points
+    assert {type(one) for one in (*Everywhere.kept, *Everywhere.recent)} == {torch.Tensor}, "what is real stays"
+
+
+def test_hooks_of_ones_own_and_autocast_keep_nothing_fake() -> None:
+    network, seen = small(), []
+    network[0].register_forward_hook(lambda module, given, output: seen.append(output))
+
+    def scale(module: nn.Module, given: object, output: torch.Tensor) -> None:
+        output.register_hook(lambda gradient: gradient * output.mean())
+
+    network[0].register_forward_hook(scale)
+    with torch.autocast("cpu", torch.bfloat16):
+        points = find_points(network, IMAGES)
+        assert network(IMAGES).dtype == torch.bfloat16
+    assert points.recorded == "fake tensors"
+    assert len(seen) == 1
+    assert type(seen[0]) is torch.Tensor
+
+
+def test_ctrl_c_while_recording_stays_what_it_is() -> None:
+    network = small()
+    network[1].register_forward_pre_hook(lambda module, given: (_ for _ in ()).throw(KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
         find_points(network, IMAGES)
-    assert (CACHE, GRID) == ({}, None)
-    network(IMAGES)
-    assert find_points(network, IMAGES).recorded == "fake tensors"
 
 
 class Two(nn.Module):
@@ -256,6 +357,22 @@ def test_points_of_a_network_that_is_being_supervised_are_the_same() -> None:
     assert find_points(network, IMAGES).points == before.points
     assert len(capture.read()) == len(before)
     assert hooks(network) == 2 + len(before)
+
+
+def test_one_capture_has_one_owner() -> None:
+    network = small()
+    capture = Capture(network, find_points(network, IMAGES))
+    with pytest.raises(TypeError, match=r"got a shallow copy of a capture; .*; copy.deepcopy it with its network"):
+        copy.copy(capture)
+
+
+def test_an_output_that_holds_itself_is_read() -> None:
+    def wrap(logits: torch.Tensor, depth: torch.Tensor) -> SimpleNamespace:
+        output = SimpleNamespace(logits=logits)
+        output.me = output
+        return output
+
+    assert find_points(Two(wrap), IMAGES)
 
 
 def test_points_can_be_copied() -> None:
