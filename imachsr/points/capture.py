@@ -89,10 +89,12 @@ def _version(tensor: Tensor) -> int:
 
 
 def unhook(network: nn.Module) -> None:
-    """Takes every capture's hooks off, for good."""
+    """Takes the hooks of captures off, for good, but of those that a part of the network holds (HS3-Fuse)."""
+    held = [value for module in network.modules() for value in vars(module).values()]
+    own = {id(value.store) for value in held if isinstance(value, Capture)}
     for module in network.modules():
         for hooks in (module._forward_pre_hooks, module._forward_hooks):
-            for key in [key for key, hook in hooks.items() if isinstance(hook, Hook)]:
+            for key in [key for key, hook in hooks.items() if isinstance(hook, Hook) and id(hook.store) not in own]:
                 del hooks[key]
 
 
