@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from ..metrics import Confusion
 from ..objective import Supervised
+from ..training.evaluation import class_ids
 from ..training.loader import moved, pair_of
 
 
@@ -94,4 +95,4 @@ def confusions(trainee: Supervised, loader: Iterable[tuple[Tensor, Tensor]]) -> 
 
 
 def _ids(logits: Tensor, targets: Tensor) -> Tensor:
-    return F.interpolate(logits.float(), targets.shape[1:], mode="bilinear", align_corners=False).argmax(1)
+    return class_ids(F.interpolate(logits.float(), targets.shape[1:], mode="bilinear", align_corners=False))

@@ -8,7 +8,7 @@ from torch import nn
 
 from imachsr.metrics import Calibration, Confusion, PredictiveEntropy
 from imachsr.training import evaluate, predict
-from imachsr.training.evaluation import probabilities
+from imachsr.training.evaluation import class_ids, probabilities
 
 SCALES = (0.5, 1.0, 1.5)
 
@@ -187,3 +187,13 @@ def test_only_maps_are_resized_and_mirrored(options):
     network = nn.Linear(6, 4)
     with pytest.raises(ValueError, match="leave scales"):
         evaluate(network, [(torch.rand(2, 6), torch.tensor([0, 1]))], classes=4, progress=False, **options)
+
+
+@pytest.mark.parametrize("shape", [(2, 11, 36, 48), (3, 19, 7, 5), (4, 2)])
+def test_of_equal_scores_the_first_class_is_taken(shape):
+    scores = torch.randint(-2, 3, shape, generator=torch.Generator().manual_seed(0)).float()
+    layouts = [scores, scores.to(memory_format=torch.channels_last)] if scores.ndim == 4 else [scores]
+    for each in layouts:
+        assert np.array_equal(class_ids(each), each.numpy().argmax(1))
+    scores[0, 1], scores[-1, -1] = float("nan"), float("inf")
+    assert np.array_equal(class_ids(scores), scores.numpy().argmax(1))
