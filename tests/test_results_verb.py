@@ -137,6 +137,7 @@ def test_differences_are_paired_by_seed_and_students():
     assert row["difference"] == pytest.approx(row["mean"] - row["baseline"])
     assert row["relative"] == pytest.approx(100 * row["difference"] / row["baseline"])
     assert (row["seeds"], row["finding"]) == (5, "higher")
+    assert row["p"] == pytest.approx(5 * stats.ttest_1samp(gains, 0).pvalue), "four metrics and the pixel accuracy"
     (row,) = compare(seeds(5, -2.0), metrics=("mIoU",)).to_dict("records")
     assert row["finding"] == "lower"
 
@@ -146,6 +147,21 @@ def test_fewer_than_five_seeds_are_not_distinguishable(count):
     table = compare(seeds(count, 20.0))
     assert set(table["finding"]) == {"not distinguishable"}
     assert set(table["seeds"]) == {count}
+
+
+def test_p_does_not_change_with_what_is_shown():
+    runs = [
+        result(0.4 + 0.01 * seed + gain, scheme=scheme, seed=seed)
+        for seed, weak in enumerate((0.02, 0.005, 0.012, 0.018, 0.001))
+        for scheme, gain in (("conventional", 0.0), ("imacsr", weak), ("imachsr", 0.02 * weak))
+    ] + [result(0.9, scheme="hs3", seed=seed) for seed in (0, 1)]
+    every = compare(runs)
+    asked = compare(runs, metrics=("mF1",), schemes=["imacsr"])
+    assert [*zip(asked["scheme"], asked["metric"], strict=True)] == [("imacsr", "mF1")]
+    both = every[(every["scheme"] == "imacsr") & (every["metric"] == "mF1")]
+    assert asked["p"].tolist() == both["p"].tolist()
+    assert set(every["finding"]) == {"not distinguishable"}, "0.03 alone, ten comparisons"
+    assert every[every["scheme"] == "hs3"]["p"].isna().all()
 
 
 def test_only_seeds_and_settings_both_were_run_with_are_compared():

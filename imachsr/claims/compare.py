@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..experiment import METRICS, Result
@@ -16,12 +16,15 @@ from .statistics import LEVEL, holm, paired
 if TYPE_CHECKING:
     import pandas as pd
 
+EVERY = (*METRICS, "pixel_accuracy")  # corrected together, whichever are asked for
+
 
 def compare(
     results: Sequence[Result],
     baseline: str = "conventional",
     metrics: Sequence[str] = METRICS,
     protocol: str = "dataset",
+    schemes: Collection[str] | None = None,
 ) -> pd.DataFrame:
     """Each scheme minus the baseline, seed by seed, where nothing decisive differs but the scheme and its own settings.
 
@@ -30,12 +33,14 @@ def compare(
         baseline: scheme that is taken off.
         metrics: a row each.
         protocol: of the scores.
+        schemes: a row each; None: all. p is the same whichever rows are shown: it is corrected over every scheme in
+            every metric.
 
     Returns:
         Columns: where; scheme, and settings in which runs of one scheme differ; metric; `baseline` and mean, per cent;
         difference, its mean in points, with low and high of its Student interval at 95 % (nan for one seed); relative,
-        in per cent of the baseline; seeds; p after Holm's correction over all rows; finding. Without a seed that both
-        were run with: nan and 0 seeds.
+        in per cent of the baseline; seeds; p after Holm's correction over all comparisons on that ground with the seeds
+        that a verdict takes (nan with fewer); finding. Without a seed that both were run with: nan and 0 seeds.
 
     Raises:
         ValueError: no run of the baseline, or several of one seed that differ in what the other side does not have.
@@ -48,7 +53,8 @@ def compare(
         raise ValueError(
             f"got baseline {baseline!r}, of which there is no run; a difference has two sides; runs are of {there}"
         )
-    columns = varied(results)
+    shown = {one.settings["scheme"] for one in results} if schemes is None else {*schemes, baseline}
+    columns = varied([result for result in results if result.settings["scheme"] in shown])
     arranged: dict[tuple[Any, ...], list[Result]] = {}
     for result in sorted(results, key=lambda r: KNOWN["scheme"].index(r.settings["scheme"])):
         if result.settings["scheme"] != baseline:
@@ -57,13 +63,19 @@ def compare(
     rows = [
         {"where": where, "scheme": ours[0].settings["scheme"], **{name: told(ours[0], name) for name in columns}, **row}
         for ours in arranged.values()
-        for where, row in _differences(ours, theirs, metrics, protocol)
+        for where, row in _differences(ours, theirs, EVERY, protocol)
     ]
-    for row, p in zip(rows, holm([row["p"] for row in rows]), strict=True):
+    for where in {row["where"] for row in rows}:
+        _find([row for row in rows if row["where"] == where])
+    return pd.DataFrame([row for row in rows if row["scheme"] in shown and row["metric"] in metrics])
+
+
+def _find(rows: Sequence[dict[str, Any]]) -> None:
+    """p after Holm, and what it finds, for all rows of one ground, in place."""
+    corrected = holm([row["p"] if row["seeds"] >= SEEDS else float("nan") for row in rows])
+    for row, p in zip(rows, corrected, strict=True):
         row["p"] = p
-        clear = row["seeds"] >= SEEDS and p < LEVEL
-        row["finding"] = ("higher" if row["difference"] > 0 else "lower") if clear else UNCLEAR
-    return pd.DataFrame(rows)
+        row["finding"] = ("higher" if row["difference"] > 0 else "lower") if p < LEVEL else UNCLEAR
 
 
 def _differences(

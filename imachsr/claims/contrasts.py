@@ -32,8 +32,8 @@ class Contrast:
         found: differences over the judged seeds both sides were run with, or None without any.
         frames: 95 % interval over test frames (block bootstrap), or None.
         adjusted: p after Holm's correction within the claim's table: of no difference, or for an equivalence of one
-            beyond its margin.
-        family: how many p values that table has.
+            beyond its margin; nan with fewer seeds than a verdict takes.
+        family: how many comparisons that table judges, this one counted.
         margin: of an equivalence, in points; 0 for a comparison.
         baseline: mean of the worse side over those seeds, in per cent.
         aside: differences of other seeds, which are not judged.

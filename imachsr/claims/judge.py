@@ -64,7 +64,7 @@ def judge(
     runs = [result for result in results if is_evidence(result)]
     measured = {claim.id: measure(claim, runs, protocol, seeds) for claim in claims}
     for table in dict.fromkeys(claim.table for claim in claims):
-        _correct([measured[claim.id] for claim in claims if claim.table == table])
+        _correct([measured[claim.id] for claim in claims if claim.table == table], seeds)
     judges: dict[str, Callable[[Claim, list[Contrast], int], tuple[str, str]]] = {
         "comparison": _compared,
         "equivalence": _equivalent,
@@ -81,13 +81,16 @@ def judge(
     return found
 
 
-def _correct(rows: list[list[Contrast]]) -> None:
-    """Holm over everything that was measured in one table, in place; what several claims compare alike enters once."""
-    ps = {_same(contrast): _p(contrast) for row in rows for contrast in row}
+def _correct(rows: list[list[Contrast]], seeds: int) -> None:
+    """Holm over all comparisons of one table that can bring a verdict, in place; what claims share enters once.
+
+    A comparison of fewer seeds than a verdict takes has no corrected p and corrects no other; what it could see is
+    told as if it were the next one to be judged.
+    """
+    ps = {_same(c): _p(c) for row in rows for c in row if c.found and len(c.found.differences) >= seeds}
     adjusted = dict(zip(ps, holm([*ps.values()]), strict=True))
-    family = max(1, sum(p == p for p in ps.values()))
     for row in rows:
-        row[:] = [replace(contrast, adjusted=adjusted[_same(contrast)], family=family) for contrast in row]
+        row[:] = [replace(c, adjusted=adjusted.get(_same(c), float("nan")), family=len({*ps, _same(c)})) for c in row]
 
 
 def _same(contrast: Contrast) -> str:
@@ -97,8 +100,7 @@ def _same(contrast: Contrast) -> str:
 
 
 def _p(contrast: Contrast) -> float:
-    if contrast.found is None:
-        return float("nan")
+    assert contrast.found is not None  # only what was measured is corrected
     return contrast.found.within(contrast.margin) if contrast.margin else contrast.found.p
 
 

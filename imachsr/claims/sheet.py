@@ -96,7 +96,7 @@ def _row(judgement: Judgement, contrast: Contrast | None) -> dict[str, str]:
     row["seeds"] = str(len(found.differences))
     if len(found.differences) > 1:
         row["over seeds"] = _interval(found.low, found.high)
-        row["p (Holm)"] = f"{contrast.adjusted:.3f}"
+        row["p (Holm)"] = f"{contrast.adjusted:.3f}" if contrast.adjusted == contrast.adjusted else ""
         row["visible"] = f"{contrast.visible:.2f}"
     if contrast.frames:
         row["over frames"] = _interval(*contrast.frames)

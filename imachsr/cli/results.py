@@ -32,8 +32,10 @@ FORMS = {
     "export": ("csv", "latex", "json"),
 }
 NOTES = (
-    "Scores in per cent, differences in points over shared seeds. Intervals: Student's t over seeds; p: after Holm's "
-    "correction over all rows. Fewer than five seeds are not distinguishable."
+    "Scores in per cent, differences in points over shared seeds, whose number is to be fixed before the runs. "
+    "Intervals: Student's t over seeds, not corrected; p: after Holm's correction over all schemes and metrics on the "
+    "same ground, shown or not. Fewer than five seeds are not distinguishable, and have no p. The papers' claims are "
+    "judged by `imachsr claims`, corrected table by table."
 )
 
 
@@ -99,10 +101,11 @@ def _results(given: argparse.Namespace) -> None:
         raise ValueError(
             f"got --format {form} for {given.act!r}; that is written as {', '.join(FORMS[given.act])}; choose one"
         )
-    if given.act == "compare" and "scheme" in where:
-        where["scheme"].append(given.baseline)
     folders = [published_folder()] if given.published else [given.ledger] if given.ledger else []
     found = chosen(results(*folders), given.keys, where)
+    given.schemes = where.pop("scheme", None)
+    if given.act == "compare" and given.schemes:  # the others stay, for p is corrected over all
+        found = chosen(results(*folders), given.keys, where)
     if not found and given.out:
         raise ValueError(f"got no results to write to {given.out}; `imachsr run` files one; run it first")
     if not found:
@@ -151,7 +154,7 @@ def _records(found: list[Result], given: argparse.Namespace) -> list[dict[str, A
     if given.act == "table":
         return _rows(comparison(found, given.protocol, metrics, spread=True))
     if given.act == "compare":
-        return _rows(compare(found, given.baseline, metrics, given.protocol))
+        return _rows(compare(found, given.baseline, metrics, given.protocol, given.schemes))
     if given.act == "show":
         return [asdict(result) for result in found]
     return result_rows(found, given.metric or (*METRICS, "pixel_accuracy"))
@@ -175,7 +178,7 @@ def _compared(found: list[Result], form: str, given: argparse.Namespace) -> str:
     from ..experiment.settings import OF_CLUSTERS, OF_POINTS
     from ..experiment.tables import latex_table, said_once
 
-    table = compare(found, given.baseline, given.metric or METRICS, given.protocol)
+    table = compare(found, given.baseline, given.metric or METRICS, given.protocol, given.schemes)
     if table.empty:
         return f"only {given.baseline} was run; a difference has two sides; run another scheme"
     shown = table.drop(columns=["baseline", "mean", "difference", "low", "high", "relative", "seeds", "p", "finding"])

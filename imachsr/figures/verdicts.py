@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ..claims import VERDICTS, Judgement, label
+from ..claims import SEEDS, VERDICTS, Judgement, label
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+MARKS = dict(zip(VERDICTS, "Dsov^P", strict=True))  # a verdict is told by shape and colour
 
 
 def verdict_counts(judgements: Sequence[Judgement]) -> pd.DataFrame:
@@ -83,7 +86,8 @@ def forest_table(judgements: Sequence[Judgement]) -> pd.DataFrame:
 def forest(judgements: Sequence[Judgement]) -> Figure:
     """Measured differences with intervals over seeds (thick) and over frames (thin), reported ones as crosses.
 
-    Comparisons without runs are counted below, not drawn.
+    The axis is as wide as the comparisons with the seeds that a verdict takes; intervals of fewer end in an arrow where
+    they are wider, and their marks are hollow. Comparisons without runs are counted below, not drawn.
     """
     import matplotlib.pyplot as plt
     import seaborn as sns
@@ -93,19 +97,41 @@ def forest(judgements: Sequence[Judgement]) -> Figure:
     colors = dict(zip(VERDICTS, _verdict_colors(), strict=True))
     figure, axis = plt.subplots(figsize=(9.0, 1.2 + 0.34 * max(1, len(table))), layout="constrained")
     axis.axvline(0, color="0.6", linewidth=1)
+    limits = _limits(table)
     for y, row in enumerate(table.to_dict("records")):
-        axis.plot([row["frames low"], row["frames high"]], [y + 0.18] * 2, color="0.35", linewidth=1)
-        axis.plot([row["low"], row["high"]], [y, y], color="0.2", linewidth=3)
-        axis.plot(row["measured"], y, "D", color=colors[row["verdict"]], markeredgecolor="0.2", markersize=7)
-        axis.plot(row["reported"], y, "x", color="0.1", markersize=7)
+        _span(axis, row["frames low"], row["frames high"], y + 0.2, limits, color="0.35", linewidth=1)
+        _span(axis, row["low"], row["high"], y, limits, color="0.2", linewidth=3)
+        fill = colors[row["verdict"]] if row["seeds"] >= SEEDS else "white"
+        axis.plot(row["measured"], y, MARKS[row["verdict"]], color=fill, markeredgecolor="0.2", markersize=7)
+        axis.plot(row["reported"], y - 0.22, "x", color="0.1", markersize=6)
     axis.set_yticks(range(len(table)), [_counted(row) for row in table.to_dict("records")], fontsize=8)
-    axis.set(ylim=(len(table) - 0.4, -0.6), xlabel=f"difference in points; {missing} comparisons more have no runs")
+    axis.set(ylim=(len(table) - 0.4, -0.6), xlim=limits)
+    axis.set(xlabel=f"difference in points; {missing} comparisons more have no runs")
     if table.empty:
         axis.text(0.5, 0.5, "no comparison has runs", transform=axis.transAxes, ha="center", color="0.35")
     axis.legend(handles=_forest_legend(sorted(set(table["verdict"]), key=VERDICTS.index), colors), frameon=False,
                 fontsize=8, loc="upper left", bbox_to_anchor=(1.0, 1.0))  # fmt: skip
     sns.despine(figure)
     return figure
+
+
+def _limits(table: pd.DataFrame) -> tuple[float, float]:
+    """All that is measured or reported, and the intervals of comparisons with all seeds, or of all where none has."""
+    whole = table[table["seeds"] >= SEEDS]
+    spans = table if whole.empty else whole
+    values = [*table["measured"], *table["reported"], *spans[["low", "high", "frames low", "frames high"]].to_numpy().flat]
+    known = [value for value in values if value == value]
+    low, high = min([0.0, *known]), max([0.0, *known])
+    margin = 0.05 * (high - low) or 1.0
+    return low - margin, high + margin
+
+
+def _span(axis: Axes, low: float, high: float, y: float, limits: tuple[float, float], **style: Any) -> None:
+    """An interval, with an arrow where it goes on beyond the limits."""
+    axis.plot([low, high], [y, y], **style)
+    for beyond, place, mark in ((low < limits[0], limits[0], "<"), (high > limits[1], limits[1], ">")):
+        if beyond:
+            axis.plot(place, y, mark, color=style["color"], markersize=3 + style["linewidth"], clip_on=False)
 
 
 def _short(paper: str, table: str) -> str:
@@ -121,7 +147,11 @@ def _forest_legend(verdicts: Sequence[str], colors: dict[str, str]) -> list:
     from matplotlib.lines import Line2D
 
     return [
-        *(Line2D([], [], color=colors[v], marker="D", markeredgecolor="0.2", linewidth=0, label=v) for v in verdicts),
+        *(
+            Line2D([], [], color=colors[v], marker=MARKS[v], markeredgecolor="0.2", linewidth=0, label=v)
+            for v in verdicts
+        ),
+        Line2D([], [], color="white", marker="o", markeredgecolor="0.2", linewidth=0, label=f"below {SEEDS} seeds"),
         Line2D([], [], color="0.2", linewidth=3, label="95 % over seeds"),
         Line2D([], [], color="0.35", linewidth=1, label="95 % over test frames"),
         Line2D([], [], color="0.1", marker="x", linewidth=0, label="reported"),

@@ -161,6 +161,21 @@ def test_a_table_is_corrected_whole():
     assert first.contrasts[0].visible > alone.contrasts[0].visible, "what a corrected test cannot see is not visible"
 
 
+def test_what_cannot_bring_a_verdict_corrects_nothing():
+    begun = Claim(**{**asdict(CLAIM), "id": "begun", "contrasts": CLAIM.contrasts, "only": {"data": ["cityscapes"]}})
+    weak = [0.02, 0.005, 0.012, 0.018, 0.001]
+    few = runs(CLEAR[:4], data="cityscapes") + [run("conventional", seed, 0.4, data="cityscapes") for seed in range(4)]
+    whole, unfinished = judge([CLAIM, begun], [*runs(weak), *few])
+    assert (whole.verdict, unfinished.verdict) == ("reproduced", "not distinguishable")
+    (alone,) = whole.contrasts
+    assert (alone.adjusted, alone.family) == (alone.found.p, 1)
+    (few,) = unfinished.contrasts
+    assert len(few.found.differences) == 4
+    assert np.isnan(few.adjusted)
+    assert few.family == 2, "it would be the next to be judged"
+    assert sheet([unfinished])["p (Holm)"].tolist() == [""]
+
+
 def test_every_comparison_of_a_claim_must_hold():
     both = Claim(**{**asdict(CLAIM), "contrasts": (*CLAIM.contrasts, ({"scheme": "imachsr"}, {"scheme": "imacsr"}))})
     results = runs(CLEAR)

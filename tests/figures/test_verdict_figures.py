@@ -58,7 +58,22 @@ def test_a_forest_has_measured_and_reported_differences(judgements):
     assert row["reported"] == next(iter(claim.claim.reported.values()))
     figure = verdicts.forest([one, *judgements])
     marks = {line.get_marker(): list(line.get_xdata()) for line in figure.axes[0].lines}
-    assert marks["D"] == [1.0]
+    assert marks["o"] == [1.0]
     assert marks["x"] == [row["reported"]]
     assert figure.axes[0].get_yticklabels()[0].get_text() == f"{row['comparison']} (3 seeds)"
     assert row["claim"] == claim.claim.id
+
+
+def test_few_seeds_do_not_stretch_the_axis(judgements):
+    claim, other = [judgement for judgement in judgements if judgement.claim.reported][:2]
+    whole = measured(claim, [0.9, 1.0, 1.1, 0.9, 1.1], "reproduced")
+    few = measured(other, [-4.0, 6.0], "not distinguishable")
+    axis = verdicts.forest([whole, few]).axes[0]
+    low, high = axis.get_xlim()
+    assert few.contrasts[0].found.low < low < 0 < high < few.contrasts[0].found.high
+    marks = {line.get_marker(): line for line in axis.lines}
+    assert (marks["<"].get_xdata()[0], marks[">"].get_xdata()[0]) == (low, high)
+    assert marks["o"].get_markerfacecolor() == "white", "too few seeds for any verdict"
+    assert marks["D"].get_markerfacecolor() != "white"
+    alone = verdicts.forest([few]).axes[0].get_xlim()
+    assert alone[0] < few.contrasts[0].found.low < few.contrasts[0].found.high < alone[1]
