@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -48,11 +48,11 @@ def named(result: Result) -> str:
 
 
 def by_footing(results: Sequence[Result]) -> dict[str, list[Result]]:
-    """What results were run on, in words -> those that may be compared."""
+    """What results were run on, in words -> those that may be compared; the ground with the most of them first."""
     found: dict[str, list[Result]] = {}
     for result in results:
         found.setdefault(footing(result), []).append(result)
-    return found
+    return dict(sorted(found.items(), key=lambda ground: (-len(ground[1]), ground[0])))
 
 
 def scheme_colors() -> dict[str, Any]:
@@ -83,22 +83,33 @@ def curves_table(results: Sequence[Result], metrics: Sequence[str] = METRICS) ->
 
 
 def curves(results: Sequence[Result], metrics: Sequence[str] = METRICS) -> Figure:
-    """Learning curves as in iMacHSR Fig. 2: one panel per metric, one line per scheme, a band over seeds."""
+    """Learning curves as in iMacHSR Fig. 2: a panel per metric, a line per scheme, its mean over n seeds.
+
+    A band is Student's interval of the mean at 95 %, from three seeds on: that of two would hide all else.
+    """
     import matplotlib.pyplot as plt
     import seaborn as sns
 
     table = curves_table(results, metrics)
     figure, axes = plt.subplots(1, len(metrics), figsize=(3.1 * len(metrics), 3.0), squeeze=False, layout="constrained")
-    order = [name for name in SCHEMES if name in set(table["scheme"])]
+    seeds = table.groupby("scheme")["seed"].nunique()
+    words = {name: f"{name} (n = {seeds[name]})" for name in SCHEMES if name in seeds}
+    colors = {words[name]: color for name, color in scheme_colors().items() if name in words}
     for axis, metric in zip(axes[0], metrics, strict=True):
         sns.lineplot(
-            table, x="epoch", y=metric, hue="scheme", style="scheme", hue_order=order, style_order=order, ax=axis,
-            palette=scheme_colors(), markers=True, dashes=False, errorbar="sd", legend=axis is axes[0, 0],
+            table.assign(scheme=table["scheme"].map(words)), x="epoch", y=metric, hue="scheme", style="scheme",
+            hue_order=[*colors], style_order=[*colors], ax=axis, palette=colors, markers=True, dashes=False,
+            errorbar=_interval, legend=axis is axes[0, 0],
         )  # fmt: skip
         axis.set(ylabel=f"{metric} (%)", xlabel="epoch")
         axis.xaxis.get_major_locator().set_params(integer=True)
     sns.despine(figure)
     return figure
+
+
+def _interval(values: Sequence[float]) -> tuple[float, float]:
+    found = paired(values)
+    return (found.low, found.high) if len(values) > 2 else (float("nan"), float("nan"))
 
 
 def lines(curves: Sequence[Curve], label: str) -> Figure:
@@ -148,6 +159,7 @@ def cells(
     measured: Callable[[str, str, str], Sequence[float]],
     metric: str = "mIoU",
     schemes: Sequence[str] = ("imacsr", "imachsr"),
+    ran_as: Mapping[str, str] | None = None,
 ) -> Figure:
     """The papers' Table 2 as panels: off and on, reported in grey and measured in colour; empty cells are hatched.
 
@@ -159,6 +171,7 @@ def cells(
         measured: (data, model, scheme) -> scores in per cent, one per seed; none where nothing was run.
         metric: column of `paper` to draw.
         schemes: measured beside "on"; conventional training stands beside "off".
+        ran_as: the papers' name of a network -> the one that was measured, where they name no size.
     """
     import matplotlib.pyplot as plt
 
@@ -171,7 +184,8 @@ def cells(
     for axis in axes.flat[len(order) :]:
         axis.set_visible(False)
     for axis, (data, model) in zip(axes.flat, order, strict=False):
-        axis.set_title(f"{data}\n{model}", fontsize=9)
+        here = f" (here {ran_as[model]})" if ran_as and model in ran_as else ""
+        axis.set_title(f"{data}\n{model}{here}", fontsize=9)
         x, middles = 0.0, []
         for state, names in groups.items():
             middles.append(x + len(names) / 2)
@@ -197,19 +211,20 @@ def _bar(axis: Axes, x: float, scores: Sequence[float], scheme: str) -> None:
         return
     found = paired(scores)
     axis.bar(x, found.mean, 0.9, color=scheme_colors()[scheme])
-    top = found.mean
     if len(scores) > 1:
         axis.plot([x, x], [found.low, found.high], color="0.1", linewidth=1.2)
-        axis.plot([x] * len(scores), scores, "o", color="0.1", markersize=2)
-        top = max(top, found.high)
+    axis.plot([x] * len(scores), scores, "o", color="0.1", markersize=2)
+    box = {"facecolor": "white", "alpha": 0.8, "edgecolor": "none", "pad": 0.8}
     words = f"{found.mean:.2f}\nn = {len(scores)}"
-    axis.annotate(words, (x, min(top, 82)), ha="center", va="bottom", fontsize=6.5)
+    axis.text(x, 0.45 * found.mean, words, ha="center", va="center", fontsize=6, bbox=box)
 
 
 def _cells_key(figure: Figure, schemes: Sequence[str]) -> None:
+    from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
-    patches = [Patch(color="0.7", label="papers")]
+    patches: list[Any] = [Patch(color="0.7", label="papers")]
     patches += [Patch(color=scheme_colors()[scheme], label=f"{scheme}, here") for scheme in schemes]
     patches.append(Patch(facecolor="none", edgecolor="0.6", hatch="//", label="not run"))
+    patches.append(Line2D([], [], color="0.1", marker="o", markersize=2, linewidth=1.2, label="seeds, 95 % of the mean"))
     figure.legend(handles=patches, loc="outside upper center", ncols=len(patches), frameon=False, fontsize=8)

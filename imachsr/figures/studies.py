@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..claims import Paired, paired
+from ..claims import SEEDS, Paired, paired
 from ..experiment import METRICS, Result
 from ..experiment.tables import footing
 from .results import scheme_colors
@@ -22,7 +22,10 @@ if TYPE_CHECKING:
 SHOWN = ("mIoU", "mF1")  # of the papers' Figures 3 and 4
 LEAST_SPAN = 4.0  # points, of an axis: what two seeds of one setting easily differ by
 ALONG = {"points": "number of points M", "distance": "distance, in bases"}
-MARKS = "diamond: mean; dot: one seed; bar: 95 % interval of the mean, from two seeds on"
+MARKS = (
+    f"large mark: mean, hollow below {SEEDS} seeds; dot: one seed; bar: 95 % interval of the mean, from two seeds on"
+)
+SHAPES = "Ds^vP"  # of means, line by line
 Groups = Mapping[str, Mapping[str, Any]]  # label -> column -> value: the rows that bear the label
 
 
@@ -92,9 +95,9 @@ def along(
     for axis, metric in zip(axes[0], metrics, strict=True):
         _level(axis, level[["seed", metric]].dropna())
         for number, name in enumerate(lines):
-            shift = 0.08 * (number - (len(lines) - 1) / 2)
-            color = (colors or {}).get(name, palette[number])
-            _line(axis, rows_of(table, groups[name]), x, metric, expected, shift, color, name)
+            shift = 0.14 * (number - (len(lines) - 1) / 2)
+            style = {"color": (colors or {}).get(name, palette[number]), "marker": SHAPES[number]}
+            _line(axis, rows_of(table, groups[name]), x, metric, expected, shift, style, name)
         ran = {value for name in lines for value in rows_of(table, groups[name])[x]}
         _hatch(axis, [place for place, value in enumerate(expected) if value not in ran])
         axis.set(xticks=range(len(expected)), xticklabels=expected, xlim=(-0.6, len(expected) - 0.4))
@@ -184,7 +187,10 @@ def differences_alt(found: pd.DataFrame, metric: str = "mIoU") -> str:
 
 
 def published_table(table: pd.DataFrame, groups: Groups, metric: str = "mIoU") -> pd.DataFrame:
-    """A study's cells among published results: a column per footing, "mean (seeds)" in per cent, empty where not run.
+    """A study's cells among published results: a column per footing, empty where not run.
+
+    A cell is the mean in per cent, half its Student interval at 95 % from two seeds on, and the number of seeds:
+    "39.45 ± 0.69 (5)".
 
     Args:
         table: from `score_table`.
@@ -202,29 +208,59 @@ def published_table(table: pd.DataFrame, groups: Groups, metric: str = "mIoU") -
 
 def _words(scores: pd.Series) -> str:
     values = [*scores.dropna()]
-    return f"{np.mean(values):.2f} ({len(values)})" if values else ""
+    if not values:
+        return ""
+    found = paired(values)
+    reach = f" ± {found.high - found.mean:.2f}" if len(values) > 1 else ""
+    return f"{found.mean:.2f}{reach} ({len(values)})"
 
 
 def _paired(table: pd.DataFrame, groups: Groups, name: str, reference: str, metric: str) -> Paired | None:
-    """Over the seeds both were run with; None without any."""
+    """Over the seeds both were run with; None without any.
+
+    Raises:
+        ValueError: a group with two rows of one seed: they are not runs of one setting.
+    """
     ours, theirs = (rows_of(table, groups[one]).set_index("seed")[metric] for one in (name, reference))
+    for group, side in ((name, ours), (reference, theirs)):
+        if (twice := side.index[side.index.duplicated()].unique()).size:
+            raise ValueError(
+                f"got two rows of seed {twice[0]} for {group!r}; a difference takes one run of each side and seed; "
+                "name more settings in the group, or choose one ground"
+            )
     both = (ours - theirs).dropna()
     return paired([*both]) if len(both) else None
 
 
 def _line(
-    axis: Axes, table: pd.DataFrame, x: str, metric: str, expected: Sequence[Any], shift: float, color: Any, name: str
+    axis: Axes,
+    table: pd.DataFrame,
+    x: str,
+    metric: str,
+    expected: Sequence[Any],
+    shift: float,
+    style: dict[str, Any],
+    name: str,
 ) -> None:
-    means = []
+    """Means along x, where anything was run; a line ends where nothing was."""
+    color, means = style["color"], [float("nan")] * len(expected)
     for place, value in enumerate(expected):
         values = [*table[table[x] == value][metric].dropna()]
-        if values:
-            axis.plot([place + shift] * len(values), values, "o", color=color, alpha=0.45, markersize=3)
+        if not values:
+            continue
+        axis.plot([place + shift] * len(values), values, "o", color=color, alpha=0.45, markersize=3)
+        found = paired(values)
         if len(values) > 1:
-            found = paired(values)
             axis.plot([place + shift] * 2, [found.low, found.high], color=color, linewidth=2)
-        means.append(np.mean(values) if values else float("nan"))  # a line ends where nothing was run
-    axis.plot(np.arange(len(expected)) + shift, means, marker="D", markersize=5, color=color, label=name)
+        axis.plot(place + shift, found.mean, **style, markersize=5, markerfacecolor=_fill(values, color), zorder=3)
+        means[place] = found.mean
+    if not np.isnan(means).all():
+        axis.plot(np.arange(len(expected)) + shift, means, **style, markersize=5, label=name)
+
+
+def _fill(values: Sequence[float], color: Any) -> Any:
+    """A mean of fewer seeds than a verdict takes is hollow."""
+    return color if len(values) >= SEEDS else "white"
 
 
 def _level(axis: Axes, rows: pd.DataFrame) -> None:
@@ -247,7 +283,7 @@ def _wide_enough(low: float, high: float) -> tuple[float, float]:
 def _interval(axis: Axes, found: Paired, y: float, color: Any) -> None:
     if len(found.differences) > 1:
         axis.plot([found.low, found.high], [y, y], color=color, linewidth=2)
-    axis.plot(found.mean, y, "D", color=color, markersize=5)
+    axis.plot(found.mean, y, "D", color=color, markerfacecolor=_fill(found.differences, color), markersize=5, zorder=3)
 
 
 def _hatch(axis: Axes, places: Sequence[int], *, across: bool = False) -> None:

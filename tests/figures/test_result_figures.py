@@ -1,5 +1,7 @@
 """The papers' Table 2 as panels: what stands where, seeds and intervals, and what nobody has run."""
 
+from dataclasses import asdict
+
 import matplotlib as mpl
 
 mpl.use("Agg")
@@ -10,9 +12,9 @@ import pandas as pd
 import pytest
 from scipy.stats import t
 
-from imachsr.experiment import Result, Settings
+from imachsr.experiment import METRICS, Result, Settings
 from imachsr.figures.predictions import colored, outcomes
-from imachsr.figures.results import by_footing, cells, named, scheme_colors
+from imachsr.figures.results import by_footing, cells, curves, named, scheme_colors
 
 PAPER = pd.DataFrame(
     {"mIoU": [40.0, 44.0]}, index=pd.MultiIndex.from_tuples([("camvid", "net", "off"), ("camvid", "net", "on")])
@@ -49,16 +51,17 @@ def test_what_nobody_ran_is_hatched(panels):
     assert [sum(bool(bar.get_hatch()) for bar in axis.patches) for axis in axes] == [1, 3]
     assert [sum(text.get_text() == "not run" for text in axis.texts) for axis in axes] == [1, 3]
     words = [text.get_text() for text in figure.legends[0].get_texts()]
-    assert words == ["papers", "conventional, here", "imacsr, here", "imachsr, here", "not run"]
+    assert words == ["papers", "conventional, here", "imacsr, here", "imachsr, here", "not run", "seeds, 95 % of the mean"]
 
 
 def test_a_dot_is_a_seed_and_a_line_students_interval(panels):
     _, (axis, other) = panels
-    line, dots = axis.lines
+    line, dots, seed = axis.lines
     reach = t.ppf(0.975, 2) * np.std(SCORES["conventional"], ddof=1) / 3**0.5
     np.testing.assert_allclose(line.get_ydata(), [32 - reach, 32 + reach])
     assert list(dots.get_ydata()) == SCORES["conventional"]
-    assert not other.lines, "one seed has no interval"
+    assert list(seed.get_ydata()) == SCORES["imacsr"], "one seed has no interval"
+    assert not other.lines
 
 
 def test_runs_are_named_by_what_is_unusual_about_them():
@@ -71,8 +74,25 @@ def test_runs_are_named_by_what_is_unusual_about_them():
     assert named(result(scheme="imachsr", points=5, lambda_=0.1)) == "imachsr, points 5, lambda 0.1"
     assert named(result(scheme="conventional", points=5)) == "conventional", "points say nothing there"
     assert named(result(scheme="hs3", theta=50.0)) == "hs3, theta 50.0"
-    grouped = by_footing([result(seed=0), result(seed=1, points=5), result(epochs=3)])
-    assert [len(part) for part in grouped.values()] == [2, 1]
+    for results in ([result(seed=0), result(seed=1, points=5), result(epochs=3)],) * 2:
+        assert [len(part) for part in by_footing(results[::-1]).values()] == [2, 1], "the ground with the most first"
+
+
+def test_a_learning_curve_has_students_interval_and_its_seeds():
+    def run(scheme, seed, score):
+        scores = dict.fromkeys(METRICS, score)
+        history = [{"number": number, "losses": {"output": 1.0}, "scores": scores} for number in (1, 2)]
+        settings = Settings(scheme=scheme, seed=seed)
+        return Result("k", asdict(settings), (), (), {}, history, [])
+
+    ran = [run("conventional", seed, score) for seed, score in enumerate((0.30, 0.32, 0.37))]
+    figure = curves([*ran, run("imachsr", 0, 0.5), run("imachsr", 1, 0.6)], ("mIoU",))
+    (axis,) = figure.axes
+    words = [text.get_text() for text in axis.get_legend().get_texts()]
+    assert words == ["conventional (n = 3)", "imachsr (n = 2)"]
+    heights = np.concatenate([band.get_paths()[0].vertices[:, 1] for band in axis.collections])
+    reach = t.ppf(0.975, 2) * np.std([30, 32, 37], ddof=1) / 3**0.5
+    np.testing.assert_allclose([np.nanmin(heights), np.nanmax(heights)], [33 - reach, 33 + reach])
 
 
 def test_a_pixel_has_the_colour_of_the_run_that_is_right():

@@ -109,9 +109,28 @@ def test_differences_are_paired_by_seed():
     assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == ["shared", "constant"]
 
 
+def test_two_runs_of_a_seed_are_no_two_seeds():
+    rows = table(imachsr_shared_1=[41.0], imachsr_shared_3=[43.0], conventional_shared_3=[40.0])
+    with pytest.raises(ValueError, match="got two rows of seed 0 for 'shared'; a difference takes one run of each"):
+        studies.difference_table(rows, GROUPS, "conventional", ("mIoU",))
+
+
+def test_means_of_few_seeds_are_hollow():
+    rows = table(imachsr_shared_1=[41.0, 42.0, 43.0, 44.0, 45.0], imachsr_shared_3=[43.0])
+    figure = studies.along(rows, "points", expected=(1, 3), groups=GROUPS, metrics=("mIoU",))
+    fills = [line.get_markerfacecolor() for line in figure.axes[0].lines if line.get_zorder() == 3]
+    assert len(fills) == 2
+    assert fills[0] != "white"
+    assert fills[1] == "white"
+    (legend,) = [axis.get_legend() for axis in figure.axes]
+    assert [text.get_text() for text in legend.get_texts()] == ["shared"], "only what was run"
+
+
 def test_published_cells_keep_their_place_when_empty():
     shown = studies.published_table(table(imachsr_shared_1=[41.0, 43.0]), GROUPS)
-    assert [*shown["here"]] == ["", "42.00 (2)", ""]
+    assert [*shown["here"]] == ["", "42.00 ± 12.71 (2)", ""]
+    one = studies.published_table(table(imachsr_shared_1=[41.0]), GROUPS)
+    assert [*one["here"]] == ["", "41.00 (1)", ""], "one seed has no interval"
     assert [*studies.published_table(table().reindex(columns=["where"]), GROUPS).index] == [*GROUPS]
 
 
