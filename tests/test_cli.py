@@ -141,12 +141,12 @@ def test_bench_runs_what_is_named_and_fails_where_one_fails(codes, status, monke
     assert ran == ["losses.py", "metrics.py"]
 
 
-def test_readme_table_is_the_published_one():
-    from imachsr.experiment import results, results_markdown
-
+@pytest.mark.parametrize("act", ["table", "compare"])
+def test_readme_shows_what_is_published(act, capsys):
     readme = (REPOSITORY / "README.md").read_text(encoding="utf-8")
-    shown = re.search(r"<!-- results: begin.*?-->\n(.*?)\n<!-- results: end -->", readme, re.DOTALL)[1]
-    assert shown == results_markdown(results(REPOSITORY / "data" / "results"))
+    shown = re.search(rf"<!-- {act}: begin.*?-->\n(.*?)\n<!-- {act}: end -->", readme, re.DOTALL)[1]
+    assert main(["results", act, "--published"]) == 0
+    assert shown.removeprefix("```\n").removesuffix("\n```") == capsys.readouterr().out.rstrip("\n")
 
 
 def test_a_network_of_two_inputs_is_listed_counted_and_refused_where_data_gives_one(capsys, tmp_path):

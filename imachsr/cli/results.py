@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import textwrap
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -200,7 +201,7 @@ def _compared(found: list[Result], form: str, given: argparse.Namespace) -> str:
     for where, part in shown.groupby("where", sort=False):
         words, part = said_once(part.drop(columns="where"), kept={*shown.columns} - {*OF_POINTS, *OF_CLUSTERS})
         blocks.append(f"{where}{f'; {words}' if words else ''}\n{part.to_string(index=False)}\n")
-    return "\n".join([*blocks, notes])
+    return "\n".join([*blocks, textwrap.fill(notes, 120)])
 
 
 def _fixed(value: float | None, scale: float = 1, *, sign: str = "", digits: int = 2) -> str:

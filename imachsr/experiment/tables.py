@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 GROUND = ("tier", "data", "split", "model", "size", "epochs")
-SPREAD = " sd"  # ends the name of a metric's column of standard deviations
+SPREAD, LOW, HIGH = " sd", " low", " high"  # end the names of a metric's columns about its mean
 # settings that a footing always names, that a study varies, or that change no score
 SAID = {"data", "split", "size", "model", "epochs", "scheme", *OF_POINTS, *OF_CLUSTERS, "seed", "tier",
         "root", "workers", "memory_format", "evaluate_every"}  # fmt: skip
@@ -41,7 +41,8 @@ def comparison(
         results: from a ledger.
         protocol: of the scores.
         metrics: a column each.
-        spread: a column of standard deviations too for each metric, nan for one seed.
+        spread: for each metric its standard deviation over seeds too, and both ends of Student's interval of the mean
+            at 95 %; nan for one seed.
     """
     import pandas as pd
 
@@ -63,8 +64,19 @@ def comparison(
     grouped = table.groupby([*shown, "group"], observed=True, sort=True)
     merged = grouped.agg({**dict.fromkeys(metrics, "mean"), "seeds": "nunique"})
     if spread:
-        merged = merged.join(grouped[[*metrics]].std().add_suffix(SPREAD))
+        deviations, reach = grouped[[*metrics]].std(), _reach(grouped[[*metrics]])
+        merged = merged.join(deviations.add_suffix(SPREAD))
+        merged = merged.join((merged[[*metrics]] - reach).add_suffix(LOW))
+        merged = merged.join((merged[[*metrics]] + reach).add_suffix(HIGH))
     return merged.reset_index().drop(columns="group")
+
+
+def _reach(grouped: Any) -> pd.DataFrame:
+    """Half of Student's interval of each mean at 95 %."""
+    from scipy.stats import t
+
+    seeds = grouped.count()
+    return grouped.std() * t.ppf(0.975, seeds - 1) / seeds**0.5
 
 
 def varied(results: Sequence[Result]) -> list[str]:
@@ -121,29 +133,49 @@ def results_markdown(results: Sequence[Result], protocol: str = "dataset", metri
     """The comparison as a Markdown table with the notes a reader needs: protocol, seeds, image files, hardware."""
     if not results:
         return "No results published yet."
-    table = comparison(results, protocol, metrics)
+    table = with_reach(comparison(results, protocol, metrics, spread=True), metrics)
     lines = ["| " + " | ".join(table.columns) + " |", "|" + "---|" * len(table.columns)]
     for row in table.itertuples(index=False):
         lines.append("| " + " | ".join(f"{v:.2f}" if isinstance(v, float) else str(v) for v in row) + " |")
-    most = int(table["seeds"].max())
     files = sorted({result.provenance["image_format"] for result in results} - {"drawn"})
     devices = sorted({result.provenance["device"] for result in results})
-    seeds = "**One seed each: no difference here is a finding.**" if most == 1 else f"Means over up to {most} seeds."
-    if len(set(table["seeds"])) > 1:
-        seeds += " Rows of different seeds are not to be subtracted: `imachsr results compare` pairs them seed by seed."
     copies = " ".join(f"Images from a {name.upper()} copy." if name == "webp" else "" for name in files)
-    lines += ["", f"Per cent, protocol `{protocol}`, all test images at full label size, after the last epoch. {seeds} "
-              "Classes never predicted have no precision and are left out of its mean. "
-              f"{copies} Hardware: {', '.join(devices)}."]  # fmt: skip
+    notes = (
+        f"Per cent, protocol `{protocol}`, all test images at full label size, after the last epoch. "
+        f"{about_seeds(table)} Classes never predicted have no precision and are left out of its mean. {copies} "
+        f"Hardware: {', '.join(devices)}."
+    )
+    lines += ["", notes]
     return "\n".join(lines)
+
+
+def about_seeds(table: pd.DataFrame) -> str:
+    """What the seeds of a comparison allow a reader to do with its rows."""
+    most = int(table["seeds"].max())
+    said = f"Means over up to {most} seeds, ± half of Student's 95 % interval of the mean from two seeds on."
+    if most == 1:
+        said = "One seed each: no difference here is a finding."
+    if len(set(table["seeds"])) > 1:
+        said += " Rows of different seeds are not to be subtracted: `imachsr results compare` pairs them seed by seed."
+    return said
+
+
+def with_reach(table: pd.DataFrame, metrics: Sequence[str]) -> pd.DataFrame:
+    """A comparison with its spread as text: the mean and half of its interval in one cell."""
+    for metric in metrics:
+        table[metric] = [
+            f"{mean:.2f} ± {high - mean:.2f}" if high == high else f"{mean:.2f}" if mean == mean else ""
+            for mean, high in zip(table[metric], table[metric + HIGH], strict=True)
+        ]
+    return table.drop(columns=[metric + end for metric in metrics for end in (SPREAD, LOW, HIGH)])
 
 
 def results_latex(results: Sequence[Result], protocol: str = "dataset", metrics: Sequence[str] = METRICS) -> str:
     """The comparison for a paper: mean and standard deviation over seeds, what all rows share in the caption."""
     spreads = [metric + SPREAD for metric in metrics]
-    words, table = said_once(
-        comparison(results, protocol, metrics, spread=True), ("scheme", *metrics, *spreads, "seeds")
-    )
+    whole = comparison(results, protocol, metrics, spread=True)
+    whole = whole.drop(columns=[metric + end for metric in metrics for end in (LOW, HIGH)])
+    words, table = said_once(whole, ("scheme", *metrics, *spreads, "seeds"))
     for metric in metrics:
         table[metric] = [
             f"{mean:.2f} ± {sd:.2f}" if sd == sd else f"{mean:.2f}" if mean == mean else "--"

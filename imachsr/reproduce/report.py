@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from ..claims import claims, judge, papers_folder
 from ..claims.weights import supported
-from ..experiment import Result, comparison, course, provenance, published_folder, results, write_atomically
-from ..experiment.tables import said_once
+from ..experiment import METRICS, Result, comparison, course, provenance, published_folder, results, write_atomically
+from ..experiment.tables import about_seeds, said_once, with_reach
 from .verdicts import chapter
 
 if TYPE_CHECKING:
@@ -96,9 +96,13 @@ def _picture(image: Path) -> str:
 
 def _compared(ran: Sequence[Result]) -> str:
     """The comparison with its settings in words; what all rows share is said once."""
-    table = comparison(ran).rename(columns=IN_WORDS)
+    table = comparison(ran, spread=True)
+    if table.empty:
+        return _frame(table)
+    seeds = about_seeds(table)
+    table = with_reach(table, METRICS).rename(columns=IN_WORDS)
     words, table = said_once(table.map(lambda value: ("no", "yes")[value] if isinstance(value, bool) else value))
-    return f"<p>{html.escape(words)}</p>{_frame(table)}" if words else _frame(table)
+    return f"<p>{html.escape(f'{words}. ' if words else '')}{html.escape(seeds)}</p>{_frame(table)}"
 
 
 def _frame(table: pd.DataFrame) -> str:
@@ -162,7 +166,7 @@ the papers. Differences between single seeds are not findings.</p>
 <li><a href="#provenance">Provenance</a></li>
 </ul></nav>
 <h2 id="comparison">Comparison</h2>
-<p>Mean over seeds in per cent; protocol: dataset (one confusion matrix over all test images).</p>
+<p>In per cent; protocol: dataset (one confusion matrix over all test images).</p>
 {table}
 <h2 id="figures">Figures</h2>
 {pictures}
