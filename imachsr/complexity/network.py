@@ -17,10 +17,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._pytree import tree_leaves, tree_map
 
 from ..objective import brought_adapters, logits_of
-from ..points import Capture, Point
-from ..points.graph import RESHAPES, Graph
-from ..points.record import Operation, record
-from ..points.untouched import quiet, unchanged
+from ..points import RESHAPES, Capture, Graph, Operation, Point, record, tried, unchanged
 
 
 @dataclass(frozen=True)
@@ -127,7 +124,7 @@ def count(network: nn.Module, *inputs: Any, points: Sequence[Point] = ()) -> Cou
             path = recording.calls[call].path if call >= 0 else ""
             weighted = any(operation.parameters for operation in operations)
             layers.append(Layer(path, weighted, forward, backward, (products[0], products[1])))
-    kept, features, logits, logits_kept = _kept(network, inputs, points)
+    kept, features, logits, logits_kept = tried(lambda fake: _kept(network, inputs, points, fake))[0]
     size = (int(images.shape[-2]), int(images.shape[-1]))
     return Counted(
         layers=tuple(layers),
@@ -172,16 +169,7 @@ def _size(graph: Graph, value: int) -> int:
 Kept = tuple[int, dict[str, bool], tuple[int, ...], int]
 
 
-def _kept(network: nn.Module, inputs: tuple[Any, ...], points: Sequence[Point]) -> Kept:
-    try:
-        with quiet("torch._subclasses.fake_tensor"):
-            return _kept_by(network, inputs, points, FakeTensorMode(allow_non_fake_inputs=True))
-    except Exception:  # as for recording: values decide the control flow
-        with torch.random.fork_rng():
-            return _kept_by(network, inputs, points, None)
-
-
-def _kept_by(network: nn.Module, inputs: tuple[Any, ...], points: Sequence[Point], fake: FakeTensorMode | None) -> Kept:
+def _kept(network: nn.Module, inputs: tuple[Any, ...], points: Sequence[Point], fake: FakeTensorMode | None) -> Kept:
     def stand_in(tensor: Any) -> Any:
         if not isinstance(tensor, Tensor):
             return tensor

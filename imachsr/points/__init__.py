@@ -4,13 +4,20 @@ from .capture import Capture
 from .choose import choose_points
 from .find import find_points
 from .given import answer, is_whole
+from .graph import RESHAPES, Graph
 from .point import Point, Points
+from .record import record
+from .recording import Operation
 from .rules import RULES
 from .structure import auxiliary_of, logits_of
+from .untouched import tried, unchanged
 
 __all__ = [
+    "RESHAPES",
     "RULES",
     "Capture",
+    "Graph",
+    "Operation",
     "Point",
     "Points",
     "answer",
@@ -19,4 +26,7 @@ __all__ = [
     "find_points",
     "is_whole",
     "logits_of",
+    "record",
+    "tried",
+    "unchanged",
 ]

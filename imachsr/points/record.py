@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -21,7 +22,7 @@ from .follow import RECURRENT, follow
 from .recording import Call, Operation, Recording, Value
 from .roles import Roles
 from .structure import tensors_in, trained
-from .untouched import quiet, take_out, unchanged
+from .untouched import tried, unchanged
 
 VALUELESS = ("new_", "empty", "rand", "zeros_like", "ones_like", "full_like")  # read a shape, not its values
 CUTS = ("detach", "detach_copy")  # carry values but no gradient
@@ -49,14 +50,8 @@ def record(network: nn.Module, inputs: tuple[Any, ...], kwargs: Mapping[str, Any
 def _tried(
     network: nn.Module, inputs: tuple[Any, ...], kwargs: Mapping[str, Any], roles: Sequence[str]
 ) -> tuple[Recording, Sequence[str]]:
-    fake, found, reason = FakeTensorMode(allow_non_fake_inputs=True), None, ""
-    try:
-        with quiet("torch._subclasses.fake_tensor"):
-            found = _record(network, inputs, kwargs, roles, fake, "fake tensors")
-    except Exception as error:  # values decide the control flow, or an operation knows no fake tensors
-        reason = f"{type(error).__name__}: {error}".splitlines()[0]
-    take_out(fake)
-    return found or _record(network, inputs, kwargs, roles, None, f"real tensors, since {reason}")
+    (recording, heard), how = tried(lambda fake: _record(network, inputs, kwargs, roles, fake))
+    return replace(recording, how=how), heard
 
 
 def _record(
@@ -65,7 +60,6 @@ def _record(
     kwargs: Mapping[str, Any],
     roles: Sequence[str],
     fake: FakeTensorMode | None,
-    how: str,
 ) -> tuple[Recording, Sequence[str]]:
     def stand_in(tensor: Any) -> Any:
         if not isinstance(tensor, Tensor):
@@ -81,7 +75,7 @@ def _record(
         unhook(network)
         with recorder.hooks(network), torch.enable_grad(), recorder:
             output = torch.func.functional_call(network, state, given, named, tie_weights=True)
-        return recorder.finish(output, how), recorder.roles.heard()
+        return recorder.finish(output), recorder.roles.heard()
 
 
 class Recorder(TorchDispatchMode):
@@ -240,11 +234,11 @@ class Recorder(TorchDispatchMode):
         found = {key: self.value_of(tensor) for key, tensor in tensors_in(structure).items()}
         return {key: value for key, value in found.items() if value is not None}
 
-    def finish(self, output: Any, how: str) -> Recording:
+    def finish(self, output: Any) -> Recording:
         """The recording, with the outputs that were changed in place after their call returned."""
         held = map(self.value_of, trained(output))
         outputs = tuple(value for value in held if value is not None)
         for index, key, tensor, seen in self.watched:
             if len(self.written.get(self._memory(tensor), [])) > seen:
                 self.calls[index].overwritten |= {key}
-        return Recording(self.values, self.operations, self.calls, self.inputs, outputs, self.trainable, how)
+        return Recording(self.values, self.operations, self.calls, self.inputs, outputs, self.trainable)

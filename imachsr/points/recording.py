@@ -90,7 +90,7 @@ class Recording:
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
     trainable: dict[str, int]
-    how: str
+    how: str = ""
 
     @property
     def batches(self) -> set[int]:

@@ -8,15 +8,37 @@ import inspect
 import logging
 import random
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from types import CellType, FrameType, MemberDescriptorType
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
 from torch import nn
 from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
+
+T = TypeVar("T")
+
+
+def tried(work: Callable[[FakeTensorMode | None], T]) -> tuple[T, str]:
+    """What some work gives with fake tensors, which costs no arithmetic; where it fails with them, with real ones.
+
+    Args:
+        work: called with the mode of fake tensors, or None; none of these tensors stays where the work left them.
+
+    Returns:
+        Its result, and how it came: "fake tensors", or "real tensors, since" and the reason.
+    """
+    fake, reason = FakeTensorMode(allow_non_fake_inputs=True), ""
+    found: list[T] = []
+    try:
+        with quiet("torch._subclasses.fake_tensor"):
+            found.append(work(fake))
+    except Exception as error:  # values decide the control flow, or an operation knows no fake tensors
+        reason = f"{type(error).__name__}: {error}".splitlines()[0]
+    take_out(fake)
+    return (found[0], "fake tensors") if found else (work(None), f"real tensors, since {reason}")
 
 
 @contextmanager

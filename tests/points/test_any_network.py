@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from imachsr import complexity
 from imachsr.points import Capture, find_points, logits_of
 
 IMAGES = torch.randn(2, 3, 16, 16, generator=torch.Generator().manual_seed(0))
@@ -148,13 +149,14 @@ class Cached(nn.Module):
         return self.head((self.first(images) + self.ramp(images.shape[-1])).relu())
 
 
-def test_what_objects_of_the_network_keep_is_taken_out() -> None:
+@pytest.mark.parametrize("look", [find_points, complexity.count])
+def test_what_objects_of_the_network_keep_is_taken_out(look) -> None:
     network = Cached()
-    find_points(network, IMAGES)
+    look(network, IMAGES)
     assert (network.held.grids, network.held.last) == ({}, None)
-    network(IMAGES)
+    assert type(network(IMAGES)) is torch.Tensor
     kept = network.held.grids[16]
-    find_points(network, IMAGES)
+    look(network, IMAGES)
     assert network.held.grids[16] is kept is network.held.last
 
 
@@ -192,6 +194,31 @@ def test_tensors_kept_elsewhere_are_taken_away() -> None:
     assert type(network(IMAGES)) is torch.Tensor
     assert find_points(network, IMAGES).points == before.points
     assert {type(one) for one in (*Everywhere.kept, *Everywhere.recent)} == {torch.Tensor}, "what is real stays"
+
+
+def test_counting_takes_tensors_kept_elsewhere_away() -> None:
+    global GRID
+    CACHE.clear()
+    GRID = Everywhere.grid = Everywhere.slots.grid = None
+    for kept in (Everywhere.kept, Everywhere.recent, Everywhere.pairs):
+        kept.clear()
+    network = Everywhere()
+    complexity.count(network, IMAGES)
+    assert (CACHE, GRID, Everywhere.grid, Everywhere.slots.grid) == ({}, None, None, None)
+    assert (Everywhere.kept, [*Everywhere.recent], Everywhere.pairs) == ([], [], {})
+    assert type(network(IMAGES)) is torch.Tensor
+
+
+def test_counting_a_network_that_reads_values_takes_what_the_first_try_kept_away() -> None:
+    class Reading(Cached):
+        def forward(self, images: torch.Tensor) -> torch.Tensor:
+            logits = super().forward(images)
+            return logits if logits.mean() < 10 else -logits
+
+    network = Reading()
+    assert "real tensors" in complexity.count(network, IMAGES).how
+    assert type(network(IMAGES)) is torch.Tensor
+    assert {type(grid) for grid in network.held.grids.values()} == {torch.Tensor}
 
 
 def test_hooks_of_ones_own_and_autocast_keep_nothing_fake() -> None:
