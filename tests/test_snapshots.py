@@ -54,12 +54,13 @@ def test_a_picture_opens_anywhere_in_the_colours_of_the_data(ran):
 
 def test_keeping_them_leaves_the_network_and_random_numbers_alone(tmp_path):
     network = imachsr.models.create(TINY.model, 11).train()
+    frozen = next(module for module in network.modules() if isinstance(module, torch.nn.BatchNorm2d)).eval()
     before = {name: value.clone() for name, value in network.state_dict().items()}
     test = imachsr.datasets.create("streets", part="test", size=TINY.size, length=TINY.length)
     state = torch.get_rng_state()
     Snapshots(tmp_path).keep(network, test, 1)
     assert torch.equal(state, torch.get_rng_state())
-    assert network.training
+    assert [module for module in network.modules() if not module.training] == [frozen]
     assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
 
 

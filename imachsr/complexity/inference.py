@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from ..objective import logits_of
+from ..training import evaluating
 from .measure import products
 
 
@@ -63,13 +64,8 @@ def inference(released: nn.Module, plain: nn.Module, *inputs: Any) -> Inference:
 
 
 def _run(network: nn.Module, inputs: tuple[Any, ...]) -> tuple[torch.Tensor, int]:
-    was_training = network.training
-    network.eval()
-    try:
-        with torch.no_grad(), products() as found:
-            logits = logits_of(network(*inputs))
-    finally:
-        network.train(was_training)
+    with evaluating(network), torch.no_grad(), products() as found:
+        logits = logits_of(network(*inputs))
     return logits, found.counted
 
 

@@ -71,19 +71,16 @@ class Snapshots:
             test: the test data, with its palette.
             epoch: from 1.
         """
-        from ..training import predict
+        from ..training import evaluating, predict
 
-        device, training = next(network.parameters()).device, network.training
-        network.eval()
-        try:
+        device = next(network.parameters()).device
+        with evaluating(network):
             for index in evenly(len(test), IMAGES):
                 image, target = test[index]
                 inputs = tuple(one[None].to(device) for one in examples_of(image))
                 found = predict(network, inputs if len(inputs) > 1 else inputs[0], size=tuple(target.shape))
                 ids = thinned(found[0].cpu().numpy().astype(np.uint8))
                 write_atomically(self._path(epoch, index), _png(ids, test.palette))
-        finally:
-            network.train(training)
 
     @property
     def kept(self) -> list[tuple[int, int]]:

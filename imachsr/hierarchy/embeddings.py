@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..objective import Supervised
+from ..training import evaluating
 from ..training.loader import moved, pair_of
 
 
@@ -30,9 +31,8 @@ def embeddings(trainee: Supervised, loader: Iterable[tuple[Tensor, Tensor]]) -> 
     """
     sums: list[Tensor | float] = [0.0] * len(trainee.points)
     shares: list[Tensor | float] = [0.0] * len(trainee.points)
-    was_training, device = trainee.training, next(trainee.parameters()).device
-    trainee.eval()
-    try:
+    device = next(trainee.parameters()).device
+    with evaluating(trainee):
         for batch in loader:
             inputs, targets = moved(pair_of(batch), device)
             inputs = inputs if isinstance(inputs, tuple) else (inputs,)
@@ -42,8 +42,6 @@ def embeddings(trainee: Supervised, loader: Iterable[tuple[Tensor, Tensor]]) -> 
                 share = cell_shares(covered, features.shape[-2:], trainee.classes, trainee.ignore_index)
                 sums[m] = sums[m] + torch.einsum("bkhw,bchw->kc", share, features.double()).cpu()
                 shares[m] = shares[m] + share.sum((0, 2, 3)).cpu()
-    finally:
-        trainee.train(was_training)
     return [total / torch.as_tensor(share)[:, None] for total, share in zip(sums, shares, strict=True)]
 
 

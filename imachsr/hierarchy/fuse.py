@@ -16,6 +16,7 @@ from ..adapters import DimensionAdapter
 from ..models.ocr import OCR, pixel_representations
 from ..objective import logits_of
 from ..points import Capture, Point
+from ..training import evaluating
 
 
 class FusedHead(nn.Module):
@@ -149,13 +150,8 @@ def operations(network: nn.Module, *images: Tensor) -> int:
     """Floating point operations of one forward pass in eval mode, a multiply-accumulate counted as two."""
     from torch.utils.flop_counter import FlopCounterMode
 
-    was_training = network.training
-    network.eval()
-    try:
-        with FlopCounterMode(display=False) as counter:
-            network(*images)
-    finally:
-        network.train(was_training)
+    with evaluating(network), FlopCounterMode(display=False) as counter:
+        network(*images)
     return int(counter.get_total_flops())
 
 

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from ..metrics import Confusion
 from ..objective import Supervised
-from ..training.evaluation import class_ids
+from ..training.evaluation import class_ids, evaluating
 from ..training.loader import moved, pair_of
 
 
@@ -79,9 +79,8 @@ def confusions(trainee: Supervised, loader: Iterable[tuple[Tensor, Tensor]]) -> 
             "train with scheme('deep_supervision')"
         )
     counts = [Confusion(trainee.classes, ignore_index=trainee.ignore_index) for _ in range(len(trainee.points) + 1)]
-    was_training, device = trainee.training, next(trainee.parameters()).device
-    trainee.eval()
-    try:
+    device = next(trainee.parameters()).device
+    with evaluating(trainee):
         for batch in loader:
             images, targets = moved(pair_of(batch), device)
             *inside, last = trainee.point_logits(images)
@@ -89,8 +88,6 @@ def confusions(trainee: Supervised, loader: Iterable[tuple[Tensor, Tensor]]) -> 
             for count, logits in zip(counts, inside, strict=False):
                 count.update(_ids(logits, covered), covered)
             counts[-1].update(_ids(last, targets), targets)
-    finally:
-        trainee.train(was_training)
     return counts
 
 

@@ -4,7 +4,7 @@
 `precision` arithmetic, `guard` what stops it, `state` and `checkpoint` what survives it, `keeper` and `interrupt` when.
 """
 
-from .evaluation import evaluate, predict
+from .evaluation import evaluate, evaluating, predict
 from .interrupt import Stopped
 from .loader import EpochBatches, batches
 from .loop import fit
@@ -22,6 +22,7 @@ __all__ = [
     "adam",
     "batches",
     "evaluate",
+    "evaluating",
     "fastest_memory_format",
     "fit",
     "layout_of",

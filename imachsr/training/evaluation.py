@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 
 import torch
 import torch.nn.functional as F
@@ -16,6 +17,18 @@ from .loader import moved, pair_of
 from .progress import progress_bar
 
 Images = Tensor | tuple[Tensor, ...]
+
+
+@contextmanager
+def evaluating(network: nn.Module) -> Iterator[None]:
+    """Inside, every module is in evaluation mode; afterwards, each is in its own again, frozen layers too."""
+    modes = [(module, module.training) for module in network.modules()]
+    network.eval()
+    try:
+        yield
+    finally:
+        for module, training in modes:
+            module.training = training
 
 
 @torch.no_grad()
@@ -63,28 +76,22 @@ def evaluate(
         raise TypeError("got a Supervised; it asks for labels, and a network is judged alone; pass its `.network`")
     if not isinstance(network, nn.Module):
         raise TypeError(f"got a {type(network).__name__} for a network; it is put to evaluation; pass an nn.Module")
-    modes = [(module, module.training) for module in network.modules()]
     device = next((parameter.device for parameter in network.parameters()), torch.device("cpu"))
-    network.eval()
     confusion = Confusion(classes, ignore_index=ignore_index)
-    try:
-        with progress_bar(loader, "evaluating", progress) as bar:
-            for batch in bar:
-                images, targets = moved(pair_of(batch), device)
-                check_ids(targets)
-                check_aspect(images[0] if isinstance(images, tuple) else images, targets)
-                size = targets.shape[1:]
-                if measures or flip or scales != (1.0,):
-                    judged = probabilities(network, images, size=size, scales=scales, flip=flip, depth=depth)
-                else:
-                    judged = logits_at(network, images, size=size)  # the argmax needs no softmax
-                check_logits(judged, classes)
-                confusion.update(class_ids(judged), targets)
-                for measure in measures:
-                    measure.update(judged, targets)
-    finally:
-        for module, training in modes:
-            module.training = training
+    with evaluating(network), progress_bar(loader, "evaluating", progress) as bar:
+        for batch in bar:
+            images, targets = moved(pair_of(batch), device)
+            check_ids(targets)
+            check_aspect(images[0] if isinstance(images, tuple) else images, targets)
+            size = targets.shape[1:]
+            if measures or flip or scales != (1.0,):
+                judged = probabilities(network, images, size=size, scales=scales, flip=flip, depth=depth)
+            else:
+                judged = logits_at(network, images, size=size)  # the argmax needs no softmax
+            check_logits(judged, classes)
+            confusion.update(class_ids(judged), targets)
+            for measure in measures:
+                measure.update(judged, targets)
     return confusion
 
 

@@ -139,6 +139,7 @@ def test_line_agrees_with_scipy():
 
 
 def test_nothing_is_left_at_inference(network, images, points):
+    frozen = network[1].eval()
     plain = deepcopy(network)
     for parameter in plain.parameters():
         nn.init.zeros_(parameter)
@@ -153,7 +154,8 @@ def test_nothing_is_left_at_inference(network, images, points):
     assert found.difference == 0
     assert found.hooks == (0, 0)
     assert found.operations[0] == found.operations[1] > 0
-    assert network.training
+    assert [module for module in network.modules() if not module.training] == [frozen]
+    frozen.train()
     with pytest.raises(ValueError, match=r"does not take the released one's weights"):
         complexity.inference(network, nn.Conv2d(3, 3, 1), images)
 

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import nn
 
 import imachsr
-from imachsr.hierarchy import analysis_split, clusters, confusions
+from imachsr.hierarchy import analysis_split, clusters, confusions, embeddings, operations
 from imachsr.metrics import Confusion
 from imachsr.models import Padded
 
@@ -61,6 +61,23 @@ def test_confusions_are_what_adapters_and_output_predict():
         expected = Confusion(CLASSES)
         expected.update(F.interpolate(values, (16, 24), mode="bilinear").argmax(1), targets)
         assert count.matrix.tolist() == expected.matrix.tolist()
+
+
+@pytest.mark.parametrize(
+    "look",
+    [
+        lambda trainee, batch: confusions(trainee, [batch]),
+        lambda trainee, batch: embeddings(trainee, [batch]),
+        lambda trainee, batch: operations(trainee.network, batch[0]),
+    ],
+    ids=["confusions", "embeddings", "operations"],
+)
+def test_layers_put_to_evaluation_before_stay_so(look):
+    network = small().train()
+    network.insert(1, nn.BatchNorm2d(8).eval())
+    trainee = supervised(imachsr.scheme("deep_supervision"), network)
+    look(trainee, batch())
+    assert [name for name, module in trainee.named_modules() if not module.training] == ["network.1"]
 
 
 def test_padded_networks_are_counted_where_they_are():
