@@ -205,7 +205,7 @@ class Supervised(nn.Module):
             )
 
     def _idle(self, terms: dict[str, Term]) -> Tensor | float:
-        """A zero that reaches the adapters without a term: every parameter has a gradient in every step (for DDP)."""
+        """A zero that reaches the adapters without a term, so that each has a gradient in every step (for DDP)."""
         names = [f"{point.name}/supervision" for point in self.points] if self.adapters else []
         idle = [m for m, name in enumerate(names) if name not in terms or not self.weights.counts(name)]
         return sum((0.0 * parameter.sum() for m in idle for parameter in self.adapters[m].parameters()), 0.0)

@@ -70,7 +70,8 @@ class Points(Sequence[Point]):
         points: in order of depth.
         recorded: how the forward pass was recorded.
         left_out: name of a tensor on the way to the output that cannot be a point -> why.
-        unused: trainable parameters that the output recorded does not depend on (distributed training must be told).
+        unused: trainable parameters that the output recorded does not depend on; `fit` looks for them itself, and a
+            DistributedDataParallel of your own needs find_unused_parameters=True, or them frozen.
     """
 
     def __init__(

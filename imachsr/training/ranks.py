@@ -10,8 +10,11 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.utils.data import DataLoader
 
 from ..objective import Supervised
+from ..points import Graph, record
+from .loader import first_batch, moved, pair_of
 
 
 class Ranks:
@@ -78,8 +81,10 @@ class Ranks:
         return box[0]
 
     @contextmanager
-    def wrapped(self, trainee: Supervised) -> Iterator[nn.Module]:
+    def wrapped(self, trainee: Supervised, loader: DataLoader) -> Iterator[nn.Module]:
         """The module to call: the trainee, or DistributedDataParallel around all of it, adapters included.
+
+        It is in the mode it is trained in. Only a network that leaves parameters out is searched for them in each step.
 
         On GPUs batch norms take their statistics over all processes (SyncBatchNorm); on CPUs each process's over its
         own images, and the first one's running statistics are kept.
@@ -88,8 +93,9 @@ class Ranks:
             yield trainee
             return
         on_gpu = next(trainee.parameters()).is_cuda
+        devices, search = [self.device] if on_gpu else None, leaves_out(trainee, loader)
         with synchronized(trainee.network) if on_gpu else nullcontext():
-            yield nn.parallel.DistributedDataParallel(trainee, device_ids=[self.device] if on_gpu else None)
+            yield nn.parallel.DistributedDataParallel(trainee, device_ids=devices, find_unused_parameters=search)
 
     def meet(self, module: nn.Module, now: bool) -> None:
         """Whether gradients are averaged after the coming backward pass: only after the last part of a batch."""
@@ -99,6 +105,16 @@ class Ranks:
 
 def _initialized() -> bool:
     return torch.distributed.is_available() and torch.distributed.is_initialized()
+
+
+def leaves_out(trainee: Supervised, loader: DataLoader) -> bool:
+    """Whether what the network gives for the first images is made without some of its trainable parameters."""
+    images = moved(pair_of(first_batch(loader))[0], next(trainee.parameters()).device)
+    inputs = images if isinstance(images, tuple) else (images,)
+    try:
+        return bool(Graph(record(trainee.network, inputs, {})).unused)
+    except (RuntimeError, TypeError, ValueError):  # it cannot be recorded, and may
+        return True
 
 
 @contextmanager

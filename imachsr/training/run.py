@@ -162,7 +162,9 @@ class Run:
     @contextmanager
     def under_way(self) -> Iterator[nn.Module]:
         """The module to call, between opening and closing everything."""
-        with memory_advice(self.state), self.ranks.wrapped(self.trainee) as module, self.log, self.keeper.listening():
+        self._to_training()
+        wrapped = self.ranks.wrapped(self.trainee, self.loader)
+        with memory_advice(self.state), wrapped as module, self.log, self.keeper.listening():
             self.module = module
             try:
                 yield module
@@ -175,9 +177,7 @@ class Run:
     def batches(self) -> Iterator[tuple[Any, Tensor]]:
         """What is left of the epoch, checked; before each batch a checkpoint where one is due."""
         state, sampler = self.state, self.loader.batch_sampler
-        self.trainee.train()
-        for module in self.frozen:
-            module.training = False
+        self._to_training()
         if isinstance(sampler, EpochBatches):
             sampler.set_epoch(state.epoch, start=state.step)
         elif sampler is not None and hasattr(sampler, "set_epoch"):
@@ -195,6 +195,11 @@ class Run:
                 self.terms: dict[str, float] = {}
                 yield images, targets
                 show(self.bar, self.terms, state.tally, self.steps - state.taken)
+
+    def _to_training(self) -> None:
+        self.trainee.train()
+        for module in self.frozen:
+            module.training = False
 
     def _sample(self, place: int) -> str:
         return origin(self.loader, self.state.epoch, self.state.step, place)
