@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import NamedTuple, Protocol
 
 import numpy as np
-from torch.utils.data import Dataset
 
 from .reading import INPUTS, VOID, FileError, Labels, few, same_size, sha256
 
@@ -168,8 +167,8 @@ def drawn(items: Iterable[Item], seed: int) -> list[Item]:
     return sorted(items, key=lambda item: hashlib.sha256(f"{seed} {item.name}".encode()).hexdigest())
 
 
-class Frames(Dataset[tuple[Images, np.ndarray]]):
-    """One part of a split of a catalogue, as stored; item i is `raw(i)`.
+class Frames:
+    """One part of a split of a catalogue, as stored.
 
     Args:
         catalogue: what there is.
@@ -200,9 +199,6 @@ class Frames(Dataset[tuple[Images, np.ndarray]]):
 
     def __len__(self) -> int:
         return len(self.items)
-
-    def __getitem__(self, index: int) -> tuple[Images, np.ndarray]:
-        return self.raw(index)
 
     def raw(self, index: int) -> tuple[Images, np.ndarray]:
         """Image uint8 (H, W, 3), or a tuple of inputs, and mask uint8 (H, W), void 255, as stored.

@@ -7,11 +7,7 @@ what stands before them; `textures` and `colours` are what all of them draw with
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 import numpy as np
-import torch
 
 VERSION = 1  # raise it whenever a scene changes by a single byte
 
@@ -25,7 +21,7 @@ PALETTE = [
 LENGTHS = {"train": 600, "val": 100, "test": 200}
 
 
-class Streets(torch.utils.data.Dataset[Any]):
+class Streets:
     """Street scenes drawn from (seed, part, index): the same bytes in every process and in any order.
 
     A driver's view along a street: houses, trees, traffic and people in changing light and weather. Colours are shared
@@ -37,8 +33,6 @@ class Streets(torch.utils.data.Dataset[Any]):
         size: (height, width) in pixels, each at least 32; scenes are drawn at this size, not resized.
         length: number of scenes; by default 600, 100 and 200 for the three parts.
         seed: another seed, another city.
-        transform: called with the image, uint8 (H, W, 3), and the mask, uint8 (H, W); what it returns is the item.
-            Without one an item is (image float32 (3, H, W) in 0..1, target int64 (H, W)).
 
     Raises:
         ValueError: unknown part, or a size, length or seed out of range.
@@ -60,7 +54,6 @@ class Streets(torch.utils.data.Dataset[Any]):
         size: tuple[int, int] = (120, 160),
         length: int | None = None,
         seed: int = 0,
-        transform: Callable[[np.ndarray, np.ndarray], Any] | None = None,
     ) -> None:
         if part not in LENGTHS:
             raise ValueError(f"got part={part!r}; Streets has {', '.join(LENGTHS)}; pass one of these")
@@ -72,7 +65,7 @@ class Streets(torch.utils.data.Dataset[Any]):
             raise ValueError(f"got length={length!r}; a part holds at least one scene; pass a whole number from 1 up")
         if not isinstance(seed, int) or seed < 0:
             raise ValueError(f"got seed={seed!r}; seeds are whole numbers from 0 up; pass one, such as seed=0")
-        self.part, self.size, self.length, self.seed, self.transform = part, tuple(sides), length, seed, transform
+        self.part, self.size, self.length, self.seed = part, tuple(sides), length, seed
 
     @property
     def fingerprint(self) -> str:
@@ -96,9 +89,3 @@ class Streets(torch.utils.data.Dataset[Any]):
         from .scene import draw  # needs PIL
 
         return draw((self.seed, [*LENGTHS].index(self.part), index % self.length), *self.size)
-
-    def __getitem__(self, index: int) -> Any:
-        image, mask = self.raw(index)
-        if self.transform is not None:
-            return self.transform(image, mask)
-        return torch.from_numpy(image).permute(2, 0, 1).float() / 255, torch.from_numpy(mask).long()
