@@ -56,7 +56,7 @@ def fused(
         return _scaled(copy.deepcopy(plain), points, clusters, images, share)
 
     with torch.random.fork_rng(devices=[]):
-        share, _ = hierarchy.lighter(build, *images, flops=lighter * hierarchy.operations(plain, *images))
+        share = hierarchy.lighter(build, *images, flops=lighter * hierarchy.operations(plain, *images))
     return _scaled(network, points, clusters, inputs, share)
 
 

@@ -18,6 +18,8 @@ from ..objective import logits_of
 from ..points import Capture, Point
 from ..training import evaluating
 
+HALVINGS = 12  # of the interval in which `lighter` looks for a share
+
 
 class FusedHead(nn.Module):
     """The convolution that makes the logits, widened by what the points see.
@@ -105,7 +107,7 @@ def channels_by_rule(width: int, count: int) -> list[int]:
     return [max(2, width // 2 ** (count - m)) for m in range(count)]
 
 
-def lighter(build: Callable[[float], nn.Module], *images: Tensor, flops: float, steps: int = 12) -> tuple[float, int]:
+def lighter(build: Callable[[float], nn.Module], *images: Tensor, flops: float) -> float:
     """The largest share of channels at which a fused network costs no more than a budget (HS3 Section 4.3).
 
     HS3 scales the channels of all OCR modules by one factor, those of the network's own OCR head too.
@@ -114,23 +116,21 @@ def lighter(build: Callable[[float], nn.Module], *images: Tensor, flops: float, 
         build: share in (0, 1] -> the network with the channels of its OCR modules scaled so.
         images: an example input; only its shape matters, so a meta tensor will do for a network on meta.
         flops: budget, floating point operations of one forward pass.
-        steps: halvings of the interval searched.
 
     Returns:
-        The share and what it costs, in floating point operations.
+        The share, found in `HALVINGS` of the interval.
 
     Raises:
         ValueError: a budget that not even the smallest share meets.
 
     >>> build = lambda share: nn.Conv2d(3, max(1, round(100 * share)), 1)
     >>> lighter(build, torch.zeros(1, 3, 2, 2), flops=1200)
-    (0.5048828125, 1200)
+    0.5048828125
     """
     low, high = 0.0, 1.0
-    cost = operations(build(1.0), *images)
-    if cost <= flops:
-        return 1.0, cost
-    for _ in range(steps):
+    if operations(build(1.0), *images) <= flops:
+        return 1.0
+    for _ in range(HALVINGS):
         middle = (low + high) / 2
         if operations(build(middle), *images) <= flops:
             low = middle
@@ -142,7 +142,7 @@ def lighter(build: Callable[[float], nn.Module], *images: Tensor, flops: float, 
             f"got a budget of {flops:.3g} operations; even the smallest blocks cost {least:.3g}; raise the budget, or "
             "take a network with an OCR head of its own, which is scaled too"
         )
-    return low, operations(build(low), *images)
+    return low
 
 
 @torch.no_grad()

@@ -114,8 +114,8 @@ def class_count(point: Tradeoff, final: float, *, theta: float = RATIO_DEGREES, 
         tan(theta) = unit * (K - n) / (final - mIoU)
 
     The count is the largest n at which the point's mIoU lies on or above that line, which settles several crossings;
-    where none does, it is the smallest that the trade-off knows, 2. theta = 0 gives K (deep supervision); theta = 90
-    the largest n at which the point reaches the final output's mIoU.
+    where none does, it is the smallest that the trade-off knows. theta = 0 gives K (deep supervision); theta = 90 the
+    largest n at which the point reaches the final output's mIoU.
 
     Args:
         point: its trade-off.

@@ -64,9 +64,9 @@ def infonce(
 
 def _scores(logits: Tensor, targets: Tensor, temperature: float, ignore_index: int) -> Tensor:
     """log P[k] + s_k at the logits' resolution, (B, K, h, w) or (B, K)."""
-    f = _unit(logits, 1)
+    f = _unit(logits)
     counts = _counts(targets, logits, ignore_index).to(f.dtype)
-    prototypes = _unit(torch.einsum("bk...,bd...->kd", counts, f), 1)
+    prototypes = _unit(torch.einsum("bk...,bd...->kd", counts, f))
     share = counts.transpose(0, 1).flatten(1).sum(1) / counts.sum().clamp_min(1)
     bias = safe_log(share).view(1, -1, *[1] * (f.ndim - 2))
     return torch.einsum("kd,bd...->bk...", prototypes, f) / temperature + bias
@@ -85,6 +85,6 @@ def _counts(targets: Tensor, logits: Tensor, ignore_index: int) -> Tensor:
     return counts.view(B, *size, K + 1)[..., :K].movedim(-1, 1)
 
 
-def _unit(vectors: Tensor, dim: int) -> Tensor:
-    """Vectors scaled to length 1, smoothly so near 0."""
-    return vectors * (vectors.square().sum(dim, keepdim=True) + 1e-6).rsqrt()
+def _unit(vectors: Tensor) -> Tensor:
+    """Vectors (N, D, ...) scaled to length 1, smoothly so near 0."""
+    return vectors * (vectors.square().sum(1, keepdim=True) + 1e-6).rsqrt()

@@ -126,9 +126,9 @@ class EncoderDecoder(nn.Module):
         return self.decode_head(self.backbone(images))
 
 
-def drop_shares(depth: int, *, last: float = 0.1) -> list[float]:
-    """How often each of `depth` blocks is dropped: from never to `last`, in equal steps."""
-    return [last * place / max(depth - 1, 1) for place in range(depth)]
+def drop_shares(depth: int) -> list[float]:
+    """How often each of `depth` blocks is dropped: from never to one in ten times, in equal steps."""
+    return [0.1 * place / max(depth - 1, 1) for place in range(depth)]
 
 
 def resized(features: Tensor, like: Tensor) -> Tensor:

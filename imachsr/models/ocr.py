@@ -61,21 +61,20 @@ class OCR(nn.Module):
     """Features enriched by the classes that a prediction sees in the image, at any feature map.
 
     Args:
-        channels: C of the features, in and out; `pixel_representations` brings any other count to C.
-        key_channels: width of the attention, C/2 (as published, 512 and 256) unless given.
-        dropout: share of whole channels dropped in training.
+        channels: C of the features, in and out; `pixel_representations` brings any other count to C. The attention is
+            C/2 wide (as published, 512 and 256).
 
     >>> import torch
     >>> OCR(channels=8)(torch.rand(2, 8, 6, 10), torch.rand(2, 5, 3, 5)).shape
     torch.Size([2, 8, 6, 10])
     """
 
-    def __init__(self, channels: int, *, key_channels: int | None = None, dropout: float = 0.05) -> None:
+    def __init__(self, channels: int) -> None:
         super().__init__()
         if channels < 2:
             raise ValueError(f"got channels={channels}; the attention halves them; pass 2 or more")
-        self.object_context_block = RegionAttention(channels, key_channels or channels // 2)
-        self.conv_bn_dropout = nn.Sequential(*_projection(2 * channels, channels), nn.Dropout2d(dropout))
+        self.object_context_block = RegionAttention(channels, channels // 2)
+        self.conv_bn_dropout = nn.Sequential(*_projection(2 * channels, channels), nn.Dropout2d(0.05))
 
     def forward(self, features: Tensor, prediction: Tensor) -> Tensor:
         """Features (B, C, h, w) from features (B, C, h, w) and a prediction's logits (B, K, any h, any w)."""

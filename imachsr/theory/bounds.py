@@ -22,7 +22,6 @@ def stated_bound(
     gradients: Values,
     noise: Values,
     weights: Values,
-    gradients_include_noise: bool = False,
 ) -> float:
     """The papers' bound on the mean squared gradient norm, to the letter; SGD can exceed it, see `corrected_bound`.
 
@@ -37,8 +36,6 @@ def stated_bound(
         gradients: G_s per component: the full gradient's norm is at most this, everywhere.
         noise: sigma_s per component: root of the minibatch gradient's variance.
         weights: w_s per component.
-        gradients_include_noise: G_s^2 bounds the mean square of the *minibatch* gradient (iMacSR). Both papers print
-            the same formula, so this changes nothing here; it is taken so that both bounds take the same arguments.
 
     Raises:
         ValueError, TypeError: values out of range, or not one per component.

@@ -101,6 +101,5 @@ def compare(
     if included:
         constants = {**constants, "gradients": np.hypot(constants["gradients"], constants["noise"])}
     delta = max(float(problem.value(theta[None])[0] - problem.least()), 0.0)  # rounding may leave -1e-16
-    given: dict[str, Any] = {"delta": delta, "eta": eta, "steps": steps, "gradients_include_noise": included}
-    given |= constants
-    return Comparison(measured, stated_bound(**given), corrected_bound(**given))
+    given: dict[str, Any] = {"delta": delta, "eta": eta, "steps": steps, **constants}
+    return Comparison(measured, stated_bound(**given), corrected_bound(**given, gradients_include_noise=included))

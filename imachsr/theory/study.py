@@ -164,10 +164,11 @@ def _bounds(constants: dict[str, np.ndarray], delta: np.ndarray, eta: np.ndarray
     for i in range(len(delta)):
         given = {name: values[i] for name, values in constants.items()}
         given |= {"delta": float(delta[i]), "eta": float(eta[i]), "steps": steps}
-        wide = given | {"gradients": np.hypot(given["gradients"], given["noise"]), "gradients_include_noise": True}
+        wide = given | {"gradients": np.hypot(given["gradients"], given["noise"])}
         row = {
             "stated": stated_bound(**given), "corrected": corrected_bound(**given),
-            "stated_minibatch": stated_bound(**wide), "corrected_minibatch": corrected_bound(**wide),
+            "stated_minibatch": stated_bound(**wide),
+            "corrected_minibatch": corrected_bound(**wide, gradients_include_noise=True),
         }  # fmt: skip
         for name, value in row.items():
             columns.setdefault(name, []).append(value)

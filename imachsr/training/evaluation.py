@@ -96,18 +96,8 @@ def evaluate(
 
 
 @torch.no_grad()
-def predict(
-    network: nn.Module,
-    images: Images,
-    *,
-    size: tuple[int, ...] = (),
-    scales: Sequence[float] = (1.0,),
-    flip: bool = False,
-    depth: Sequence[int] = (),
-) -> Tensor:
+def predict(network: nn.Module, images: Images, *, size: tuple[int, ...] = ()) -> Tensor:
     """Class ids (B, H, W) for images, at `size` (H, W); or (B,) where the network classifies whole images."""
-    if flip or tuple(scales) != (1.0,):
-        return class_ids(probabilities(network, images, size=size, scales=scales, flip=flip, depth=depth))
     return class_ids(logits_at(network, images, size=size))
 
 

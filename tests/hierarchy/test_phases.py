@@ -5,6 +5,7 @@ import pickle
 import signal
 from dataclasses import replace
 from functools import partial
+from importlib import import_module
 
 import numpy as np
 import pytest
@@ -18,7 +19,7 @@ from imachsr.experiment.export import export
 from imachsr.experiment.fusing import cost_in_words, inference_cost, rebuilt
 from imachsr.experiment.phases import derive, reduced, steps
 from imachsr.experiment.study import build, data_of
-from imachsr.hierarchy import lighter, operations
+from imachsr.hierarchy import operations
 from imachsr.models.hrnet import HRNet
 from imachsr.training import Stopped
 
@@ -275,7 +276,7 @@ def test_only_a_network_with_an_ocr_head_can_be_fused_at_its_own_cost(monkeypatc
     monkeypatch.setattr("imachsr.training.fit", lambda *_, **__: pytest.fail("training began"))
     with pytest.raises(ValueError, match=r"even the smallest blocks cost .* OCR head of its own"):
         run(replace(TINY, scheme="hs3_fuse", lighter=1.0), ledger=tmp_path, progress=False)
-    monkeypatch.setattr("imachsr.hierarchy.lighter", partial(lighter, steps=4))  # coarse, to be quick
+    monkeypatch.setattr(import_module("imachsr.hierarchy.fuse"), "HALVINGS", 4)  # coarse, to be quick
     shallow = partial(HRNet, width=18, bottlenecks=1, modules=(1, 1, 1), blocks=1, ocr=True)
     monkeypatch.setitem(imachsr.models.REGISTRY, "shallow", shallow)
     settings = replace(TINY, scheme="hs3_fuse", lighter=1.0, model="shallow")

@@ -109,8 +109,8 @@ def test_ocr_at_any_feature_map():
     """Channels brought to any count, a prediction of another size, and gradients to both."""
     features = torch.randn(2, 10, 7, 9, requires_grad=True)
     prediction = torch.randn(2, 5, 4, 3, requires_grad=True)
-    block = OCR(6, key_channels=4, dropout=0.0)
-    assert block.object_context_block.f_pixel[0].out_channels == 4
+    block = OCR(6)
+    assert block.object_context_block.f_pixel[0].out_channels == 3
     enriched = block(pixel_representations(10, 6)(features), prediction)
     assert enriched.shape == (2, 6, 7, 9)
     enriched.square().sum().backward()
