@@ -10,6 +10,7 @@ from collections.abc import Iterable
 
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torchvision.ops import StochasticDepth
 
 
 class ConvBN(nn.Sequential):
@@ -54,23 +55,6 @@ class InvertedResidual(nn.Module):
         return features + self.conv(features) if self.shortcut else self.conv(features)
 
 
-class DropPath(nn.Module):
-    """Stochastic depth (Huang et al., ECCV 2016): in training, zero for some images and scaled up for the rest."""
-
-    def __init__(self, share: float) -> None:
-        super().__init__()
-        self.share = share
-
-    def forward(self, branch: Tensor) -> Tensor:
-        if not self.training or self.share == 0:
-            return branch
-        kept = branch.new_empty(len(branch), 1, 1, 1).bernoulli_(1 - self.share)
-        return branch * (kept / (1 - self.share))
-
-    def extra_repr(self) -> str:
-        return f"share={self.share:.3g}"
-
-
 class Mlp(nn.Module):
     """1x1, depthwise 3x3 with a bias and no BatchNorm, ReLU6, 1x1."""
 
@@ -91,7 +75,7 @@ class Block(nn.Module):
     def __init__(self, attention: nn.Module, width: int, *, mlp_ratio: int, drop: float) -> None:
         super().__init__()
         self.attn = attention
-        self.drop_path = DropPath(drop)
+        self.drop_path = StochasticDepth(drop, "row")  # whole branches, for some images (Huang et al., ECCV 2016)
         self.mlp = Mlp(width, width * mlp_ratio)
 
     def forward(self, features: Tensor) -> Tensor:

@@ -16,9 +16,9 @@ from models.golden import (
     on_meta,
     reference,
 )
+from torchvision.ops import StochasticDepth
 
 from imachsr import models
-from imachsr.models._blocks import DropPath
 
 NAMES = [name for name in models.REGISTRY if name.startswith(("topformer", "seaformer"))]
 FILES = [f"{name}{gain}" for name in NAMES for gain in ("", "_g11")]  # two fills: each sees what the other is blind to
@@ -33,7 +33,7 @@ def test_names_shapes_and_counts(name, shared):
     manifest, _ = reference(shared, name)
     network = on_meta(build(name), 19)
     check_structure(network, manifest)
-    drops = Counter(f"DropPath({m.share:.6g})" for m in network.modules() if isinstance(m, DropPath) and m.share)
+    drops = Counter(f"DropPath({m.p:.6g})" for m in network.modules() if isinstance(m, StochasticDepth) and m.p)
     assert drops == {kind: count for kind, count in manifest["leaf_modules"].items() if kind.startswith("DropPath")}
     wide = on_meta(build(name), 150)
     assert sum(parameter.numel() for parameter in wide.parameters()) == manifest["extra"]["params_150cls"]
