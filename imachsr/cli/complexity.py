@@ -20,6 +20,7 @@ MEASURED = 2  # images of the step that is measured: the fewest that batch norma
 def add(verbs: argparse._SubParsersAction) -> None:
     from ..complexity import IMPLEMENTATIONS
     from ..objective import SCHEMES
+    from ..points import NEAR
 
     parser = verb_parser(
         verbs,
@@ -32,7 +33,7 @@ def add(verbs: argparse._SubParsersAction) -> None:
         help="network by name, or MODULE:FUNCTION that returns one (default: %(default)s)",
     )  # fmt: skip
     parser.add_argument("--points", type=int, default=3, metavar="M", help="intermediate points (default: %(default)s)")
-    parser.add_argument("--near", default="spread", choices=["spread", "input", "center", "output"])
+    parser.add_argument("--near", default="spread", choices=NEAR)
     parser.add_argument("--size", type=size, default=(360, 480), metavar="HxW", help="image size (default: 360x480)")
     parser.add_argument("--classes", type=int, default=11, help="classes of the labels (default: %(default)s)")
     parser.add_argument("--batch-size", type=int, default=8, help="(default: %(default)s)")

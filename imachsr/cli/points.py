@@ -8,6 +8,8 @@ from .arguments import inputs_of, size, verb_parser
 
 
 def add(verbs: argparse._SubParsersAction) -> None:
+    from ..points import NEAR
+
     parser = verb_parser(
         verbs,
         "points",
@@ -18,7 +20,7 @@ def add(verbs: argparse._SubParsersAction) -> None:
     parser.add_argument("--size", type=size, default=(180, 240), metavar="HxW", help="image size (default: 180x240)")
     parser.add_argument("--classes", type=int, default=11, help="classes of the labels (default: %(default)s)")
     parser.add_argument("--count", type=int, help="choose so many and print only those")
-    parser.add_argument("--near", choices=["spread", "input", "center", "output"], help="(default: spread)")
+    parser.add_argument("--near", choices=NEAR, help="(default: spread)")
     parser.add_argument("--distance", type=int, help="bases between points; with --near spread a multiple of it")
     parser.set_defaults(action=_points)
 

@@ -11,7 +11,8 @@ from typing import Any
 
 from torch import nn
 
-from ..objective import SCHEMES, Scheme
+from ..objective import Scheme
+from ..objective import scheme as scheme_named
 from ..points import Point
 from . import terms
 from .network import Counted, count
@@ -135,7 +136,7 @@ def cost(
     {'features': 0, 'adapter': 0, 'supervision': 512, 'regularizer': 0}
     """
     terms.check_implementation(implementation)
-    scheme = _scheme(scheme)
+    scheme = scheme if isinstance(scheme, Scheme) else scheme_named(scheme)
     points = tuple(points) if scheme.uses_points else ()
     counted = network if isinstance(network, Counted) else count(network, *inputs, points=points)
     H, W = labels or counted.images
@@ -144,14 +145,6 @@ def cost(
     for point, K in zip(points, _classes_at(scheme, points, classes), strict=True):
         parts += _at_point(point, counted, scheme, implementation, K, covered)
     return Cost(counted, points, tuple(parts), classes, (H, W), scheme.name, implementation)
-
-
-def _scheme(scheme: str | Scheme) -> Scheme:
-    if isinstance(scheme, Scheme):
-        return scheme
-    if scheme not in SCHEMES:
-        raise ValueError(f"got scheme {scheme!r}; the schemes known are {[*SCHEMES]}; use one, or build a Scheme")
-    return SCHEMES[scheme]
 
 
 def _classes_at(scheme: Scheme, points: Sequence[Point], classes: int) -> list[int]:

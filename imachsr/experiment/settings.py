@@ -11,6 +11,7 @@ from typing import Any
 
 from ..datasets import FILES
 from ..objective import SCHEDULES, SCHEMES, WEIGHTINGS
+from ..points import NEAR
 from ..training import DTYPES, LEARNING_RATES
 from .supervisions import SUPERVISIONS, own_supervision
 
@@ -66,7 +67,7 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "memory_format": ("auto", "contiguous", "channels_last"),
     "schedule": tuple(LEARNING_RATES),
     "precision": tuple(DTYPES),
-    "near": ("spread", "input", "center", "output"),
+    "near": NEAR,
     "weighting": WEIGHTINGS,
     "weight_schedule": tuple(SCHEDULES),
     "supervision": ("", *SUPERVISIONS),

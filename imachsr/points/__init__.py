@@ -1,7 +1,7 @@
 """WHERE: record one forward pass, judge the transition rules, choose, capture."""
 
 from .capture import Capture
-from .choose import choose_points
+from .choose import NEAR, choose_points
 from .find import find_points
 from .given import answer, is_whole
 from .graph import RESHAPES, Graph
@@ -13,6 +13,7 @@ from .structure import auxiliary_of, logits_of
 from .untouched import tried, unchanged
 
 __all__ = [
+    "NEAR",
     "RESHAPES",
     "RULES",
     "Capture",

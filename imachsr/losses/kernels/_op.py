@@ -15,6 +15,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from .._common import working_dtype
+
 SECOND = (
     "got a second derivative (create_graph=True, then backward) through a fused loss; it computes only its value and "
     "first derivative; pass impl='reference' to the loss"
@@ -113,7 +115,7 @@ def negative_entropy_twin(
             f"imachsr::negative_entropy_gradient_{impl}", mutates_args=(),
             schema="(Tensor features, Tensor upstream, int dim, bool mean) -> Tensor",
         )(gradient)  # fmt: skip
-        forward.register_fake(lambda features, *_: features.new_empty((), dtype=_working(features)))
+        forward.register_fake(lambda features, *_: features.new_empty((), dtype=working_dtype(features)))
         backward.register_fake(lambda features, *_: torch.empty_like(features))
 
         def keep(ctx: Any, inputs: tuple[Tensor, int, bool], output: Tensor) -> None:
@@ -140,10 +142,6 @@ def _named(twin: Callable[..., Tensor], loss: str) -> Callable[..., Tensor]:
     return twin
 
 
-def _working(tensor: Tensor) -> torch.dtype:
-    return torch.promote_types(tensor.dtype, torch.float32)
-
-
 def _loss_operator(name: str, schema: str, kernel: Callable[..., tuple[Tensor, Tensor]]) -> Callable[..., Tensor]:
     """The differentiable operator imachsr::name of a kernel.
 
@@ -160,7 +158,7 @@ def _loss_operator(name: str, schema: str, kernel: Callable[..., tuple[Tensor, T
 
     @operator.register_fake
     def _(logits: Tensor, *others: Any) -> tuple[Tensor, Tensor]:
-        dtype, shape = _working(logits), logits.shape if others[-1] else (0,)
+        dtype, shape = working_dtype(logits), logits.shape if others[-1] else (0,)
         return logits.new_empty((), dtype=dtype), logits.new_empty(shape, dtype=dtype)
 
     def keep(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]) -> None:
