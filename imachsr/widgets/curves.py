@@ -33,7 +33,7 @@ def compute_curves(
 
     Args:
         results: filed runs.
-        runs: the name of some, see `figures.studies.named`, or "all".
+        runs: the name of some, see `figures.results.named`, or "all".
         seed: of some, or "all".
         show: a metric, "pixel_accuracy", "output", "supervision" or "regularizer".
         protocol: of the scores.
