@@ -200,15 +200,16 @@ def _filed(folder: Path) -> list[Path]:
 
 
 @contextmanager
-def told(ledger: Path) -> Iterator[None]:
+def advised(ledger: Path) -> Iterator[None]:
     """An OSError of a ledger's files, raised inside, says what to do; those of other files stay as they are."""
     try:
         yield
     except OSError as error:
-        named = error.filename is not None and Path(error.filename).is_relative_to(ledger)
-        if not named and (
-            error.filename is not None or error.errno not in FULL or f"{error.strerror}".startswith("got")
-        ):
+        if error.filename is not None:
+            ours = Path(error.filename).is_relative_to(ledger)
+        else:  # a full disk names no file
+            ours = error.errno in FULL and not f"{error.strerror}".startswith("got")
+        if not ours:
             raise
         raise OSError(
             f"got {error.strerror} in ledger {ledger}; results, checkpoints and records are written there; make room "
@@ -218,7 +219,7 @@ def told(ledger: Path) -> Iterator[None]:
 
 def usable(ledger: Path) -> None:
     """See that a ledger's folder is there and can be written, before hours go into what it shall hold."""
-    with told(ledger):
+    with advised(ledger):
         ledger.mkdir(parents=True, exist_ok=True)
         tempfile.TemporaryFile(dir=ledger).close()
 

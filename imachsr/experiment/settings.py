@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields
 from importlib import import_module
 from pathlib import Path
@@ -236,31 +237,20 @@ class Settings:
     def _check_types(self) -> None:
         """Whole numbers stay whole, numbers become floats: equal settings must have one key."""
         for entry in fields(self):
-            name, value = entry.name, getattr(self, entry.name)
-            kinds = str(entry.type).split(" | ")
-            if kinds[0] == "float" and type(value) is int:
-                object.__setattr__(self, name, float(value))
-            elif name in ("gamma", "test_scales") and value is not None:
-                object.__setattr__(self, name, _numbers(name, value))
-            elif name == "names" and isinstance(value, (tuple, list)) and all(isinstance(one, str) for one in value):
-                object.__setattr__(self, name, tuple(value))
-            elif name in ("size", "crop") and value is not None:
-                if (
-                    not isinstance(value, (tuple, list))
-                    or len(value) != 2
-                    or any(type(side) is not int or side < 1 for side in value)
-                ):
-                    raise ValueError(
-                        f"got {name}={value!r}; a size is (height, width) in pixels; give two whole numbers"
-                    )
-                object.__setattr__(self, name, tuple(value))
-            elif type(value).__name__ not in (*kinds, "NoneType" if "None" in kinds else "") and name not in (
-                "size",
-                "crop",
-            ):
-                raise TypeError(f"got {name}={value!r} of type {type(value).__name__}; it is {entry.type}; give that")
-            if isinstance(getattr(self, name), float) and not 0 <= getattr(self, name) < float("inf"):
-                raise ValueError(f"got {name}={value}; it is a finite number of at least 0; correct it")
+            name, given, kinds = entry.name, getattr(self, entry.name), str(entry.type).split(" | ")
+            if given is None and "None" in kinds:
+                continue
+            if name in READERS:
+                value = READERS[name](name, given)
+            elif kinds[0] == "float" and type(given) is int:
+                value = float(given)
+            elif type(given).__name__ in kinds:
+                value = given
+            else:
+                raise TypeError(f"got {name}={given!r} of type {type(given).__name__}; it is {entry.type}; give that")
+            if isinstance(value, float) and not 0 <= value < float("inf"):
+                raise ValueError(f"got {name}={given}; it is a finite number of at least 0; correct it")
+            object.__setattr__(self, name, value)
 
     @classmethod
     def at(cls, tier: str, **changes: Any) -> Settings:
@@ -341,3 +331,22 @@ def _numbers(name: str, value: Any) -> tuple[float, ...]:
         what = "weight of at least 0 per point" if name == "gamma" else "factor above 0 per scale"
         raise ValueError(f"got {name}={value!r}; it is one finite {what}; give such numbers")
     return tuple(float(one) for one in numbers)
+
+
+def _words(name: str, value: Any) -> tuple[str, ...]:
+    if isinstance(value, (tuple, list)) and all(isinstance(one, str) for one in value):
+        return tuple(value)
+    raise TypeError(f"got {name}={value!r} of type {type(value).__name__}; it is tuple[str, ...] | None; give that")
+
+
+def _sides(name: str, value: Any) -> tuple[int, int]:
+    sides = tuple(value) if isinstance(value, (tuple, list)) else ()
+    if len(sides) != 2 or any(type(side) is not int or side < 1 for side in sides):
+        raise ValueError(f"got {name}={value!r}; a size is (height, width) in pixels; give two whole numbers")
+    return sides
+
+
+# fields of several values -> what reads them
+READERS: dict[str, Callable[[str, Any], Any]] = {
+    "gamma": _numbers, "test_scales": _numbers, "names": _words, "size": _sides, "crop": _sides,
+}  # fmt: skip

@@ -20,7 +20,7 @@ from ..objective import Supervised, scheme
 from ..points import Point, choose_points, find_points
 from .alone import alone
 from .fusing import examples_of, fused, inference_cost
-from .ledger import Result, ledger_folder, told, usable, write_atomically
+from .ledger import Result, advised, ledger_folder, usable, write_atomically
 from .phases import Derived, analysed, derive, first_phase, reduced, same_points
 from .provenance import peak_memory, provenance
 from .settings import Settings
@@ -84,7 +84,7 @@ def run(
     derived = ranks.told(_derived(settings, train, ledger=ledger, processes=processes, progress=progress))
     trainee = build(settings, len(train.classes), train[0][0], derived.clusters)
     same_points(derived, trainee)
-    with told(places.ledger), alone(places.lock, asks=ranks.first, told=ranks.told):
+    with advised(places.ledger), alone(places.lock, asks=ranks.first, told=ranks.told):
         if not ranks.told(places.result.is_file() and not again):  # else another process was faster
             result = _train_and_score(settings, places, train, test, trainee, keep, progress, first=ranks.first)
             if result:
