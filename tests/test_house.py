@@ -198,5 +198,7 @@ def test_notebook_of_results_shows_every_published_one():
 
 
 def test_readme_tells_the_faults_that_were_survived():
-    summary = json.loads((REPOSITORY / "data" / "results" / "faults.json").read_text(encoding="utf-8"))["summary"]
-    assert f"faults {summary}" in (REPOSITORY / "README.md").read_text(encoding="utf-8")
+    filed = json.loads((REPOSITORY / "data" / "results" / "faults.json").read_text(encoding="utf-8"))
+    readme = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+    assert f"`faults {filed['summary']}`" in readme
+    assert f"last on {filed['provenance']['date']} with" in readme, "code changes after a trial"
