@@ -162,6 +162,38 @@ def test_p_does_not_change_with_what_is_shown():
     assert asked["p"].tolist() == both["p"].tolist()
     assert set(every["finding"]) == {"not distinguishable"}, "0.03 alone, ten comparisons"
     assert every[every["scheme"] == "hs3"]["p"].isna().all()
+    assert compare(runs, metrics=("mF1", "mIoU"))["metric"].tolist()[:2] == ["mF1", "mIoU"], "in the order asked for"
+    with pytest.raises(ValueError, match=r"got metrics \['miou'\]; what can be compared is \['mIoU'"):
+        compare(runs, metrics=("miou",))
+    with pytest.raises(ValueError, match=r"got schemes \['hs3_fuse'\]; what can be compared is \['conventional', "):
+        compare(runs, schemes=["hs3_fuse"])
+
+
+def test_a_scheme_nobody_asked_for_refuses_nothing():
+    runs = [result(0.5, scheme="deep_supervision", points=M) for M in (3, 5)] + [result(0.4)]
+    runs += [result(0.6, scheme="imachsr", points=3)]
+    with pytest.raises(ValueError, match="got runs of deep_supervision with seed 0 that differ in points"):
+        compare(runs, "deep_supervision")
+    (row,) = compare(runs, "deep_supervision", ("mIoU",), schemes=["imachsr"]).to_dict("records")
+    assert (row["scheme"], row["seeds"]) == ("imachsr", 1)
+
+
+def test_other_schemes_are_corrected_with_those_shown(tmp_path, capsys):
+    for seed in range(5):
+        for scheme, gain in (("conventional", 0.0), ("imacsr", 0.02), ("imachsr", 0.01), ("hs3", 0.03)):
+            result(0.4 + 0.01 * seed + gain + 0.001 * (seed % 2) * (gain > 0), scheme=scheme, seed=seed).write(tmp_path)
+
+    def rows(*words):
+        loaded = json.loads(said(capsys, "compare", "--ledger", tmp_path, "--format", "json", *words))
+        return {(row["scheme"], row["metric"]): row["p"] for row in loaded}
+
+    every = rows()
+    asked = rows("--where", "scheme=imacsr", "--where", "scheme=hs3", "--metric", "mIoU")
+    assert [*asked] == [("imacsr", "mIoU"), ("hs3", "mIoU")]
+    assert all(every[name] == p for name, p in asked.items())
+    assert "from 10 results" in said(
+        capsys, "compare", "--ledger", tmp_path, "--where", "scheme=imacsr", "--out", tmp_path / "out" / "a.txt"
+    )
 
 
 def test_only_seeds_and_settings_both_were_run_with_are_compared():

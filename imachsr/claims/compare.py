@@ -31,43 +31,57 @@ def compare(
     Args:
         results: from a ledger.
         baseline: scheme that is taken off.
-        metrics: a row each.
+        metrics: of `EVERY`, in this order.
         protocol: of the scores.
-        schemes: a row each; None: all. p is the same whichever rows are shown: it is corrected over every scheme in
-            every metric.
+        schemes: of the results, whose rows are returned; None: all. p does not depend on it, nor on the metrics.
 
     Returns:
         Columns: where; scheme, and settings in which runs of one scheme differ; metric; `baseline` and mean, per cent;
         difference, its mean in points, with low and high of its Student interval at 95 % (nan for one seed); relative,
-        in per cent of the baseline; seeds; p after Holm's correction over all comparisons on that ground with the seeds
-        that a verdict takes (nan with fewer); finding. Without a seed that both were run with: nan and 0 seeds.
+        in per cent of the baseline; seeds; p after Holm's correction over all schemes of the results on that ground, in
+        `EVERY` metric, with the seeds that a verdict takes (nan with fewer); finding. Without a seed that both were run
+        with: nan and 0 seeds.
 
     Raises:
-        ValueError: no run of the baseline, or several of one seed that differ in what the other side does not have.
+        ValueError: no run of the baseline, or several of one seed that differ in what the other side does not have; a
+            metric or scheme that is not there.
     """
     import pandas as pd
 
+    schemes_there = sorted({result.settings["scheme"] for result in results}, key=KNOWN["scheme"].index)
     theirs = [result for result in results if result.settings["scheme"] == baseline]
     if not theirs:
-        there = ", ".join(sorted({result.settings["scheme"] for result in results})) or "none"
         raise ValueError(
-            f"got baseline {baseline!r}, of which there is no run; a difference has two sides; runs are of {there}"
+            f"got baseline {baseline!r}, of which there is no run; a difference has two sides; runs are of "
+            f"{', '.join(schemes_there) or 'none'}"
         )
-    shown = {one.settings["scheme"] for one in results} if schemes is None else {*schemes, baseline}
+    for name, asked, known in (("metrics", metrics, EVERY), ("schemes", schemes or (), schemes_there)):
+        if strange := [one for one in asked if one not in known]:
+            raise ValueError(f"got {name} {strange}; what can be compared is {[*known]}; choose of these")
+    shown = {baseline, *(schemes_there if schemes is None else schemes)}
     columns = varied([result for result in results if result.settings["scheme"] in shown])
-    arranged: dict[tuple[Any, ...], list[Result]] = {}
+    ordered = [*metrics, *(metric for metric in EVERY if metric not in metrics)]
+    rows = []
+    for ours in _arranged(results, baseline):
+        same = {"scheme": ours[0].settings["scheme"], **{name: told(ours[0], name) for name in columns}}
+        try:
+            rows += [{"where": ground, **same, **row} for ground, row in _differences(ours, theirs, ordered, protocol)]
+        except ValueError:  # of a scheme nobody asked for
+            if same["scheme"] in shown:
+                raise
+    for ground in {row["where"] for row in rows}:
+        _find([row for row in rows if row["where"] == ground])
+    return pd.DataFrame([row for row in rows if row["scheme"] in shown and row["metric"] in metrics])
+
+
+def _arranged(results: Sequence[Result], baseline: str) -> list[list[Result]]:
+    """Runs of one scheme with the same settings of points and clusters, scheme by scheme."""
+    found: dict[tuple[Any, ...], list[Result]] = {}
     for result in sorted(results, key=lambda r: KNOWN["scheme"].index(r.settings["scheme"])):
         if result.settings["scheme"] != baseline:
             words = (result.settings["scheme"], *(told(result, name) for name in (*OF_POINTS, *OF_CLUSTERS)))
-            arranged.setdefault(words, []).append(result)
-    rows = [
-        {"where": where, "scheme": ours[0].settings["scheme"], **{name: told(ours[0], name) for name in columns}, **row}
-        for ours in arranged.values()
-        for where, row in _differences(ours, theirs, EVERY, protocol)
-    ]
-    for where in {row["where"] for row in rows}:
-        _find([row for row in rows if row["where"] == where])
-    return pd.DataFrame([row for row in rows if row["scheme"] in shown and row["metric"] in metrics])
+            found.setdefault(words, []).append(result)
+    return [*found.values()]
 
 
 def _find(rows: Sequence[dict[str, Any]]) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import product
 from pathlib import Path
 
 from ..experiment import Result
@@ -71,14 +73,28 @@ def judge(
         "arithmetic": lambda claim, *_: _arithmetic(claim, Path(folder or papers_folder())),
         "elsewhere": lambda claim, *_: (UNTESTED, claim.needs),
     }
+    planned = _planned(claims)
     found = []
     for claim in claims:
         contrasts = tuple(measured[claim.id])
         verdict, why = judges[claim.kind](claim, measured[claim.id], seeds)
+        judged = min((contrast.family for contrast in contrasts), default=0)
+        if verdict in (REPRODUCED, CONTRADICTED) and judged < planned[claim.table]:
+            why += f"; corrected over {judged} of the table's {planned[claim.table]} comparisons, so far"
         if others := max((len(contrast.aside) for contrast in contrasts), default=0):
             why += f"; {others} other seed{'s' * (others > 1)} not judged"
         found.append(Judgement(claim, verdict, why, contrasts))
     return found
+
+
+def _planned(claims: Sequence[Claim]) -> Counter[str]:
+    """How many comparisons each table has, run or not; what its claims share counts once."""
+    every = {
+        json.dumps([claim.table, pair, metric, claim.margin, claim.only], sort_keys=True): claim.table
+        for claim in claims
+        for pair, metric in product(claim.contrasts, claim.metrics)
+    }
+    return Counter(every.values())
 
 
 def _correct(rows: list[list[Contrast]], seeds: int) -> None:

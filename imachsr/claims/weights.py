@@ -23,7 +23,7 @@ class Cell:
         alpha: weight of the supervision.
         lambda_: weight of the regularizer; both 0: conventional training.
         found: cell minus defaults, over the seeds both were run with, in points.
-        adjusted: p after Holm's correction over all cells.
+        adjusted: p after Holm's correction over all cells that have the seeds a verdict takes; nan for others.
     """
 
     alpha: float
@@ -32,9 +32,14 @@ class Cell:
     adjusted: float = float("nan")
 
     @property
+    def whole(self) -> bool:
+        """Whether there are the seeds a verdict takes."""
+        return len(self.found.differences) >= SEEDS
+
+    @property
     def clear(self) -> bool:
-        """Whether there are seeds enough, and the difference is no chance."""
-        return len(self.found.differences) >= SEEDS and self.adjusted < LEVEL
+        """Whether the difference is no chance."""
+        return self.adjusted < LEVEL
 
 
 @dataclass(frozen=True)
@@ -102,7 +107,7 @@ def supported(runs: Sequence[Result] | None = None, *, metric: str = "mIoU", pro
     if not grounds:
         return Support("", metric, ())
     most = max(grounds, key=lambda ground: sum(len(cell.found.differences) for cell in grounds[ground]))
-    adjusted = holm([cell.found.p for cell in grounds[most]])
+    adjusted = holm([cell.found.p if cell.whole else float("nan") for cell in grounds[most]])
     found = [replace(cell, adjusted=p) for cell, p in zip(grounds[most], adjusted, strict=True)]
     return Support(words[most], metric, tuple(sorted(found, key=lambda cell: -cell.found.mean)))
 

@@ -34,9 +34,9 @@ FORMS = {
 }
 NOTES = (
     "Scores in per cent, differences in points over shared seeds, whose number is to be fixed before the runs. "
-    "Intervals: Student's t over seeds, not corrected; p: after Holm's correction over all schemes and metrics on the "
-    "same ground, shown or not. Fewer than five seeds are not distinguishable, and have no p. The papers' claims are "
-    "judged by `imachsr claims`, corrected table by table."
+    "Intervals: Student's t over seeds, not corrected; p: after Holm's correction over all schemes on one ground, in "
+    "five metrics (pixel accuracy too), whichever are shown. Fewer than five seeds are not distinguishable and have "
+    "no p. The papers' claims are judged by imachsr claims, corrected table by table."
 )
 
 
@@ -75,6 +75,7 @@ def add(verbs: argparse._SubParsersAction) -> None:
 def _results(given: argparse.Namespace) -> None:
     from ..experiment import ledger_folder, publish, published_folder, results, write_atomically
     from ..experiment.choosing import chosen, wanted
+    from ..objective import SCHEMES
 
     if given.rest and given.act == "list" and not given.keys and given.rest[0] in ACTS:
         given.act, *given.rest = given.rest  # options may stand in front of it
@@ -103,10 +104,11 @@ def _results(given: argparse.Namespace) -> None:
             f"got --format {form} for {given.act!r}; that is written as {', '.join(FORMS[given.act])}; choose one"
         )
     folders = [published_folder()] if given.published else [given.ledger] if given.ledger else []
-    found = chosen(results(*folders), given.keys, where)
-    given.schemes = where.pop("scheme", None)
+    filed = results(*folders)
+    found = chosen(filed, given.keys, where)
+    given.schemes = where.pop("scheme", None) if found else None
     if given.act == "compare" and given.schemes:  # the others stay, for p is corrected over all
-        found = chosen(results(*folders), given.keys, where)
+        found = chosen(filed, given.keys, where)
     if not found and given.out:
         raise ValueError(f"got no results to write to {given.out}; `imachsr run` files one; run it first")
     if not found:
@@ -119,7 +121,9 @@ def _results(given: argparse.Namespace) -> None:
         print(text)
     else:
         write_atomically(given.out, f"{text}\n")
-        print(f"wrote {given.out}, from {len(found)} results")
+        shown = {given.baseline, *(given.schemes or SCHEMES)}
+        count = sum(result.settings["scheme"] in shown for result in found)
+        print(f"wrote {given.out}, from {count} results")
 
 
 def _written(found: list[Result], form: str, given: argparse.Namespace) -> str:

@@ -42,7 +42,7 @@ def comparison(
         protocol: of the scores.
         metrics: a column each.
         spread: for each metric its standard deviation over seeds too, and both ends of Student's interval of the mean
-            at 95 %; nan for one seed.
+            at 95 %, over the seeds where it is defined; nan for one seed.
     """
     import pandas as pd
 
@@ -134,14 +134,16 @@ def results_markdown(results: Sequence[Result], protocol: str = "dataset", metri
     if not results:
         return "No results published yet."
     table = with_reach(comparison(results, protocol, metrics, spread=True), metrics)
+    words, table = said_once(table, ("scheme", *metrics, "seeds"))
     lines = ["| " + " | ".join(table.columns) + " |", "|" + "---|" * len(table.columns)]
     for row in table.itertuples(index=False):
-        lines.append("| " + " | ".join(f"{v:.2f}" if isinstance(v, float) else str(v) for v in row) + " |")
+        lines.append("| " + " | ".join(map(str, row)) + " |")
     files = sorted({result.provenance["image_format"] for result in results} - {"drawn"})
     devices = sorted({result.provenance["device"] for result in results})
     copies = " ".join(f"Images from a {name.upper()} copy." if name == "webp" else "" for name in files)
     notes = (
-        f"Per cent, protocol `{protocol}`, all test images at full label size, after the last epoch. "
+        f"{f'All rows: {words}. ' if words else ''}Per cent, protocol `{protocol}`, all test images at full label size, "
+        "after the last epoch. "
         f"{about_seeds(table)} Classes never predicted have no precision and are left out of its mean. {copies} "
         f"Hardware: {', '.join(devices)}."
     )
@@ -156,18 +158,20 @@ def about_seeds(table: pd.DataFrame) -> str:
     if most == 1:
         said = "One seed each: no difference here is a finding."
     if len(set(table["seeds"])) > 1:
-        said += " Rows of different seeds are not to be subtracted: `imachsr results compare` pairs them seed by seed."
+        said += " Rows of different seeds are not to be subtracted: the verb compare pairs them seed by seed."
     return said
 
 
 def with_reach(table: pd.DataFrame, metrics: Sequence[str]) -> pd.DataFrame:
     """A comparison with its spread as text: the mean and half of its interval in one cell."""
-    for metric in metrics:
-        table[metric] = [
+    words = {
+        metric: [
             f"{mean:.2f} ± {high - mean:.2f}" if high == high else f"{mean:.2f}" if mean == mean else ""
             for mean, high in zip(table[metric], table[metric + HIGH], strict=True)
         ]
-    return table.drop(columns=[metric + end for metric in metrics for end in (SPREAD, LOW, HIGH)])
+        for metric in metrics
+    }
+    return table.assign(**words).drop(columns=[metric + end for metric in metrics for end in (SPREAD, LOW, HIGH)])
 
 
 def results_latex(results: Sequence[Result], protocol: str = "dataset", metrics: Sequence[str] = METRICS) -> str:

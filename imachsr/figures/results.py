@@ -85,7 +85,8 @@ def curves_table(results: Sequence[Result], metrics: Sequence[str] = METRICS) ->
 def curves(results: Sequence[Result], metrics: Sequence[str] = METRICS) -> Figure:
     """Learning curves as in iMacHSR Fig. 2: a panel per metric, a line per scheme, its mean over n seeds.
 
-    A band is Student's interval of the mean at 95 %, from three seeds on: that of two would hide all else.
+    A band is Student's interval of the mean at 95 %, from three seeds on: that of two would hide all else. Where a score
+    is undefined, the others make the mean.
     """
     import matplotlib.pyplot as plt
     import seaborn as sns
@@ -226,5 +227,5 @@ def _cells_key(figure: Figure, schemes: Sequence[str]) -> None:
     patches: list[Any] = [Patch(color="0.7", label="papers")]
     patches += [Patch(color=scheme_colors()[scheme], label=f"{scheme}, here") for scheme in schemes]
     patches.append(Patch(facecolor="none", edgecolor="0.6", hatch="//", label="not run"))
-    patches.append(Line2D([], [], color="0.1", marker="o", markersize=2, linewidth=1.2, label="seeds, 95 % of the mean"))
+    patches.append(Line2D([], [], color="0.1", marker="o", markersize=2, linewidth=1.2, label="a seed; 95 % interval"))
     figure.legend(handles=patches, loc="outside upper center", ncols=len(patches), frameon=False, fontsize=8)

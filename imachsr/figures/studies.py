@@ -96,7 +96,7 @@ def along(
         _level(axis, level[["seed", metric]].dropna())
         for number, name in enumerate(lines):
             shift = 0.14 * (number - (len(lines) - 1) / 2)
-            style = {"color": (colors or {}).get(name, palette[number]), "marker": SHAPES[number]}
+            style = {"color": (colors or {}).get(name, palette[number]), "marker": SHAPES[number % len(SHAPES)]}
             _line(axis, rows_of(table, groups[name]), x, metric, expected, shift, style, name)
         ran = {value for name in lines for value in rows_of(table, groups[name])[x]}
         _hatch(axis, [place for place, value in enumerate(expected) if value not in ran])

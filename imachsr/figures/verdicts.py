@@ -119,7 +119,8 @@ def _limits(table: pd.DataFrame) -> tuple[float, float]:
     """All that is measured or reported, and the intervals of comparisons with all seeds, or of all where none has."""
     whole = table[table["seeds"] >= SEEDS]
     spans = table if whole.empty else whole
-    values = [*table["measured"], *table["reported"], *spans[["low", "high", "frames low", "frames high"]].to_numpy().flat]
+    ends = spans[["low", "high", "frames low", "frames high"]]
+    values = [*table["measured"], *table["reported"], *ends.to_numpy().flat]
     known = [value for value in values if value == value]
     low, high = min([0.0, *known]), max([0.0, *known])
     margin = 0.05 * (high - low) or 1.0

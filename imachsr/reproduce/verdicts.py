@@ -66,7 +66,7 @@ def _by_runs(row: Mapping[str, str]) -> dict[str, str]:
         "compared": row["compared"],
         "reported": row["reported"],
         "measured": "; ".join(f"{name}{text}" for name, text in measured.items() if text),
-        "p, could see": f"{row['p (Holm)']}, {row['visible']} points" if row["p (Holm)"] else "",
+        "p, could see": ", ".join(filter(None, (row["p (Holm)"], row["visible"] and f"{row['visible']} points"))),
         "verdict": f"{row['verdict']}; {row['why']}",
     }
 

@@ -83,7 +83,7 @@ def curve_browser(results: Sequence[Result]) -> Explorer:
     """Picks what was run where, schemes, a seed, a score or loss term and a protocol, and redraws curves over epochs.
 
     Args:
-        results: filed runs; those that may be compared stand together.
+        results: filed runs; those that may be compared stand together, the ground with the most of them first.
 
     Raises:
         ValueError: no results.

@@ -167,6 +167,7 @@ def test_what_cannot_bring_a_verdict_corrects_nothing():
     few = runs(CLEAR[:4], data="cityscapes") + [run("conventional", seed, 0.4, data="cityscapes") for seed in range(4)]
     whole, unfinished = judge([CLAIM, begun], [*runs(weak), *few])
     assert (whole.verdict, unfinished.verdict) == ("reproduced", "not distinguishable")
+    assert whole.why.endswith("; corrected over 1 of the table's 2 comparisons, so far")
     (alone,) = whole.contrasts
     assert (alone.adjusted, alone.family) == (alone.found.p, 1)
     (few,) = unfinished.contrasts

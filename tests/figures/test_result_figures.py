@@ -51,7 +51,7 @@ def test_what_nobody_ran_is_hatched(panels):
     assert [sum(bool(bar.get_hatch()) for bar in axis.patches) for axis in axes] == [1, 3]
     assert [sum(text.get_text() == "not run" for text in axis.texts) for axis in axes] == [1, 3]
     words = [text.get_text() for text in figure.legends[0].get_texts()]
-    assert words == ["papers", "conventional, here", "imacsr, here", "imachsr, here", "not run", "seeds, 95 % of the mean"]
+    assert words == ["papers", "conventional, here", "imacsr, here", "imachsr, here", "not run", "a seed; 95 % interval"]
 
 
 def test_a_dot_is_a_seed_and_a_line_students_interval(panels):
@@ -74,8 +74,9 @@ def test_runs_are_named_by_what_is_unusual_about_them():
     assert named(result(scheme="imachsr", points=5, lambda_=0.1)) == "imachsr, points 5, lambda 0.1"
     assert named(result(scheme="conventional", points=5)) == "conventional", "points say nothing there"
     assert named(result(scheme="hs3", theta=50.0)) == "hs3, theta 50.0"
-    for results in ([result(seed=0), result(seed=1, points=5), result(epochs=3)],) * 2:
-        assert [len(part) for part in by_footing(results[::-1]).values()] == [2, 1], "the ground with the most first"
+    ran = [result(seed=0), result(seed=1, points=5), result(epochs=3)]
+    for results in (ran, ran[::-1]):
+        assert [len(part) for part in by_footing(results).values()] == [2, 1], "the ground with the most first"
 
 
 def test_a_learning_curve_has_students_interval_and_its_seeds():
