@@ -141,8 +141,9 @@ def results_markdown(results: Sequence[Result], protocol: str = "dataset", metri
     files = sorted({result.provenance["image_format"] for result in results} - {"drawn"})
     devices = sorted({result.provenance["device"] for result in results})
     copies = " ".join(f"Images from a {name.upper()} copy." if name == "webp" else "" for name in files)
+    shared = f"All rows: {words}. " if words else ""
     notes = (
-        f"{f'All rows: {words}. ' if words else ''}Per cent, protocol `{protocol}`, all test images at full label size, "
+        f"{shared}Per cent, protocol `{protocol}`, all test images at full label size, "
         "after the last epoch. "
         f"{about_seeds(table)} Classes never predicted have no precision and are left out of its mean. {copies} "
         f"Hardware: {', '.join(devices)}."
