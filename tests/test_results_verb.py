@@ -291,8 +291,13 @@ def test_latex_shows_means_spreads_and_seeds(filed, capsys):
         assert row[-1] == "5"
     assert float(rows[0][1].split()[2]) == pytest.approx(1.58, abs=0.005), "standard deviation of 40, 41, .. 44"
     assert (table["mIoU low"][0], table["mIoU high"][0]) == pytest.approx((42 - 1.963, 42 + 1.963), abs=0.001)
+    one = said(capsys, "table", "--ledger", filed, "--where", "data=streets")
+    assert "One seed each: no difference here is a finding." in one
+    assert "| 30.00 |" in one
+    assert "size 64x96" in one, "what all rows share is said once"
     text = said(capsys, "table", "--ledger", filed, "--where", "data=camvid")
     assert "| conventional | 42.00 ± 1.96 |" in text
+    assert "to be subtracted" not in text, "both schemes have the same number of seeds"
     one = _tabular(said(capsys, "export", "--ledger", filed, "--where", "data=streets", "--format", "latex"))
     assert "30.00" in one[1], "one seed has no spread"
 

@@ -54,6 +54,12 @@ def test_what_nobody_ran_is_hatched(panels):
     assert words == ["papers", "conventional, here", "imacsr, here", "imachsr, here", "not run", "a seed; 95 % interval"]
 
 
+def test_a_network_without_a_size_says_which_was_run():
+    figure = cells([("camvid", "net"), ("streets", "other")], PAPER, measured, ran_as={"net": "net_tiny"})
+    assert [axis.get_title() for axis in figure.axes][:2] == ["camvid\nnet (here net_tiny)", "streets\nother"]
+    plt.close(figure)
+
+
 def test_a_dot_is_a_seed_and_a_line_students_interval(panels):
     _, (axis, other) = panels
     line, dots, seed = axis.lines
