@@ -109,8 +109,8 @@ def forest(judgements: Sequence[Judgement]) -> Figure:
     axis.set(xlabel=f"difference in points; {missing} comparisons more have no runs")
     if table.empty:
         axis.text(0.5, 0.5, "no comparison has runs", transform=axis.transAxes, ha="center", color="0.35")
-    axis.legend(handles=_forest_legend(sorted(set(table["verdict"]), key=VERDICTS.index), colors), frameon=False,
-                fontsize=8, loc="upper left", bbox_to_anchor=(1.0, 1.0))  # fmt: skip
+    axis.legend(handles=_forest_legend(table, colors), frameon=False, fontsize=8, loc="upper left",
+                bbox_to_anchor=(1.0, 1.0))  # fmt: skip
     sns.despine(figure)
     return figure
 
@@ -144,15 +144,17 @@ def _counted(row: Mapping[Any, Any]) -> str:
     return f"{row['comparison']} ({row['seeds']} seed{'s' if row['seeds'] != 1 else ''})"
 
 
-def _forest_legend(verdicts: Sequence[str], colors: dict[str, str]) -> list:
+def _forest_legend(table: pd.DataFrame, colors: dict[str, str]) -> list:
     from matplotlib.lines import Line2D
 
+    verdicts = sorted(set(table["verdict"]), key=VERDICTS.index)
+    hollow = Line2D([], [], color="white", marker="o", markeredgecolor="0.2", linewidth=0, label=f"below {SEEDS} seeds")
     return [
         *(
             Line2D([], [], color=colors[v], marker=MARKS[v], markeredgecolor="0.2", linewidth=0, label=v)
             for v in verdicts
         ),
-        Line2D([], [], color="white", marker="o", markeredgecolor="0.2", linewidth=0, label=f"below {SEEDS} seeds"),
+        *([hollow] if (table["seeds"] < SEEDS).any() else []),
         Line2D([], [], color="0.2", linewidth=3, label="95 % over seeds"),
         Line2D([], [], color="0.35", linewidth=1, label="95 % over test frames"),
         Line2D([], [], color="0.1", marker="x", linewidth=0, label="reported"),
