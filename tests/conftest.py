@@ -1,5 +1,9 @@
 """Fixtures shared by every test."""
 
+import os
+import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -14,3 +18,21 @@ def shared() -> Path:
     if not folder.is_dir():
         pytest.skip("needs the reference folder ../shared beside the checkout")
     return folder
+
+
+@pytest.fixture(scope="session")
+def two_processes():
+    """Runs a script with a folder as two processes of one training, and shows what it says where it fails."""
+
+    def launch(script: str, folder: Path) -> None:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = str(free.getsockname()[1])
+        command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port", port]
+        done = subprocess.run(
+            [*command, script, str(folder)], capture_output=True, text=True, check=False,
+            env={**os.environ, "OMP_NUM_THREADS": "1"},
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr[-6000:]
+
+    return launch

@@ -1,8 +1,6 @@
 """Parameters that no forward pass uses: two processes train the rest as one does."""
 
 import os
-import socket
-import subprocess
 import sys
 from pathlib import Path
 
@@ -55,16 +53,8 @@ def as_rank(folder):
 
 
 @pytest.mark.skipif(os.name != "posix", reason="launched as on Unix")
-def test_two_processes_train_what_is_used_as_one_does(tmp_path):
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = str(free.getsockname()[1])
-    command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port", port]
-    done = subprocess.run(
-        [*command, __file__, str(tmp_path)], capture_output=True, text=True, check=False,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr[-6000:]
+def test_two_processes_train_what_is_used_as_one_does(tmp_path, two_processes):
+    two_processes(__file__, tmp_path)
     (states, searched), (others, _) = (torch.load(tmp_path / f"rank{rank}.pt", weights_only=True) for rank in range(2))
     assert searched == [True, True, False], "where all is used, nothing is searched for"
     for scheme, state, other in zip(("conventional", "imachsr"), states, others, strict=True):
