@@ -185,7 +185,7 @@ def _compared(found: list[Result], form: str, given: argparse.Namespace) -> str:
 
     table = compare(found, given.baseline, given.metric or METRICS, given.protocol, given.schemes)
     if table.empty:
-        return f"only {given.baseline} was run; a difference has two sides; run another scheme"
+        return f"nothing beside {given.baseline} is filed or chosen; a difference has two sides; add another scheme"
     shown = table.drop(columns=["baseline", "mean", "difference", "low", "high", "relative", "seeds", "p", "finding"])
     shown[given.baseline] = [_fixed(value) for value in table["baseline"]]
     shown["scheme's"] = [_fixed(value) for value in table["mean"]]
