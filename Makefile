@@ -11,9 +11,9 @@ BIN := .venv/bin
 endif
 READY := .venv/.ready
 WORKERS ?= 2
+NO_HANG := -o faulthandler_timeout=900 -o faulthandler_exit_on_timeout=true # seconds for one test
 # Over processes of one thread each; the tests of one file stay together, and share what they set up.
-SPREAD := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
-NO_HANG := -o faulthandler_timeout=600 -o faulthandler_exit_on_timeout=true # seconds for one test
+SPREAD := OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(NO_HANG) --max-worker-restart 0 -n $(WORKERS) --dist loadfile
 
 # Threads that wait without spinning: with any other program on the machine, spinning makes a step many times slower.
 export OMP_WAIT_POLICY ?= PASSIVE

@@ -173,7 +173,8 @@ class Child:
         torch.set_num_threads(1)  # torch renews its thread pool after a fork; two threads doing that at once abort
         try:
             with self.words.open("a") as words:
-                os.dup2(words.fileno(), 2)
+                for stream in (1, 2):  # whoever reads this program's output waits for no child
+                    os.dup2(words.fileno(), stream)
                 answer = training(folder, name, mark=self.mark)
                 write_atomically(self.answer, json.dumps(answer))
                 status = 0
@@ -196,17 +197,21 @@ class Child:
     def wait(self, seconds: float = 120.0) -> int | None:
         """The exit status, negative for a signal; None if it still lives."""
         deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline:
+        while True:
             pid, status = os.waitpid(self.pid, os.WNOHANG)
             if pid:
                 return os.waitstatus_to_exitcode(status)
+            if time.monotonic() >= deadline:
+                return None
             time.sleep(0.002)
-        return None
 
-    def await_phase(self, phase: str) -> None:
+    def await_phase(self, phase: str, seconds: float = 120.0) -> None:
         """Until the child says it."""
-        while self.doing() != phase and self.wait(0.001) is None:
-            pass
+        deadline = time.monotonic() + seconds
+        while self.doing() != phase:
+            if self.wait(0) is not None or time.monotonic() >= deadline:
+                raise RuntimeError(f"no {phase} in {self.doing()}: {self.words.read_text()[-2000:]}")
+            time.sleep(0.001)
 
 
 @contextmanager
@@ -603,7 +608,7 @@ def _torchrun(folder: Path, name: str, *words: str) -> str:
     command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port", _port()]
     done = subprocess.run(
         [*command, str(Path(__file__)), "--as-rank", str(folder), "--schemes", name, *words],
-        capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"}, check=False,
+        capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"}, check=False, timeout=600,
     )  # fmt: skip
     return done.stderr[-600:] if done.returncode else ""
 

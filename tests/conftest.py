@@ -31,7 +31,7 @@ def two_processes():
         command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port", port]
         done = subprocess.run(
             [*command, script, str(folder)], capture_output=True, text=True, check=False,
-            env={**os.environ, "OMP_NUM_THREADS": "1"},
+            env={**os.environ, "OMP_NUM_THREADS": "1"}, timeout=600,
         )  # fmt: skip
         assert done.returncode == 0, done.stderr[-6000:]
 

@@ -6,10 +6,12 @@ import hashlib
 import os
 import random
 import signal
+import threading
 import traceback
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterator
+from multiprocessing import parent_process
 from typing import Any, NamedTuple
 
 import torch
@@ -247,10 +249,20 @@ def _as_it_is(batch: Any) -> Any:
 
 
 def _apart(worker: int) -> None:
-    """Ctrl-C and signals to the whole group are for the main process: it finishes its step, then ends the workers."""
+    """Ctrl-C and signals to the whole group are for the main process: it finishes its step, then ends the workers.
+
+    One that is killed ends them too. torch asks for a worker's parent only once it runs, and waits for ever where the
+    parent died before that.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     if hasattr(os, "setpgid"):
         os.setpgid(0, 0)  # a group of its own; SIGTERM must work, or the main process waits for it at its end for ever
+
+
+def _end_with_parent() -> None:
+    parent_process().join()  # type: ignore[union-attr]
+    os._exit(1)
 
 
 def pair_of(batch: Any) -> tuple[Any, Tensor]:

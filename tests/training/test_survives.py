@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import os
+import signal
 import subprocess
 import sys
 
@@ -40,6 +41,21 @@ def test_a_program_ends_though_its_loader_still_has_workers():
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=FAULTS.parent, timeout=300, check=False)
     assert done.returncode == 0
+
+
+def test_workers_end_with_a_program_that_is_killed_as_they_start():
+    code = """
+import os, signal, time
+import faults
+from imachsr.training import batches, loader
+
+apart = loader._apart
+loader._apart = lambda worker: (apart(worker), os.kill(os.getppid(), signal.SIGKILL), time.sleep(3))
+next(iter(batches(faults.Scenes(), 4, workers=1)))
+"""
+    program = subprocess.Popen([sys.executable, "-c", code], cwd=FAULTS.parent, stdout=subprocess.PIPE)
+    program.communicate(timeout=60)  # a worker that lives on holds the output open
+    assert program.returncode == -signal.SIGKILL
 
 
 def test_two_processes_agree_with_one(faults):
