@@ -119,16 +119,12 @@ class Judge:
 
     def _near(self, value: int, walk: Callable, ends: set[int], far: Callable[[Operation], tuple[int, ...]]) -> bool:
         """Whether one of `ends` lies within one projection."""
-        starts = {value}
-        for through in (self._alike, weighted, self._alike):
-            met = set(starts)
-            for start in starts:
-                for _, operation in walk(start, through):
-                    met.update(far(operation) if through(operation) else ())
-                    if through is weighted:
-                        break
-            starts = met
-        return bool(starts & ends)
+        reached = {value}
+        for passes, again in ((self._alike, True), (weighted, False), (self._alike, True)):
+            for start in tuple(reached):
+                for _, operation in walk(start, passes if again else lambda _: False):
+                    reached.update(far(operation) if passes(operation) else ())
+        return bool(reached & ends)
 
     def _alike(self, operation: Operation) -> bool:
         """Pointwise, or divided by a norm of itself."""

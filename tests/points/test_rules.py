@@ -191,6 +191,29 @@ def test_attention_by_what_the_operations_do(kind: str) -> None:
     }
 
 
+class Beside(nn.Module):
+    """What attention reads, a gate reads too, earlier or later."""
+
+    def __init__(self, *, gate_first: bool) -> None:
+        super().__init__()
+        self.gate_first = gate_first
+        self.embed, self.gate, self.qkv, self.head = (nn.Conv2d(n, m, 1) for n, m in ((3, 8), (8, 8), (8, 24), (8, 2)))
+
+    def forward(self, images: Tensor) -> Tensor:
+        maps = self.embed(images)
+        gate = self.gate(maps) if self.gate_first else None
+        q, k, v = self.qkv(maps).flatten(2).transpose(1, 2).chunk(3, dim=-1)
+        gate = self.gate(maps) if gate is None else gate
+        attended = F.scaled_dot_product_attention(q[:, None], k[:, None], v[:, None])[:, 0]
+        return self.head(attended.transpose(1, 2).reshape(maps.shape) * gate)
+
+
+@pytest.mark.parametrize("gate_first", [True, False])
+def test_before_attention_whichever_reader_comes_first(gate_first: bool) -> None:
+    before = {"embed": "before attention", "qkv": "before attention"}
+    assert meeting(judged(Beside(gate_first=gate_first)), "attention") == before
+
+
 class Gated(nn.Module):
     """Squeeze and excitation behind an activation that is a product; then a map of gates, pooled."""
 
