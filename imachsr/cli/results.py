@@ -73,7 +73,7 @@ def add(verbs: argparse._SubParsersAction) -> None:
 
 
 def _results(given: argparse.Namespace) -> None:
-    from ..experiment import ledger_folder, publish, published_folder, results, write_atomically
+    from ..experiment import ledger_folder, published_folder, results, write_atomically
     from ..experiment.choosing import chosen, wanted
     from ..objective import SCHEMES
 
@@ -90,14 +90,7 @@ def _results(given: argparse.Namespace) -> None:
     given.baseline = given.baseline or "conventional"
     where = wanted(given.where)
     if given.act == "publish":
-        for name in ("out", "format", "published"):
-            if getattr(given, name):
-                raise ValueError(f"got --{name} with 'publish'; it copies to {published_folder()}; leave it out")
-        local = given.ledger or ledger_folder()
-        keys = [result.key for result in chosen(results(local), given.keys, where)] if where else given.keys
-        for path in publish(keys, ledger=local):
-            print(f"published {path}")
-        return
+        return _publish(given, where)
     form = given.format or ("csv" if given.act == "export" else "text")
     if form not in FORMS[given.act]:
         raise ValueError(
@@ -124,6 +117,19 @@ def _results(given: argparse.Namespace) -> None:
         shown = {given.baseline, *(given.schemes or SCHEMES)}
         count = sum(result.settings["scheme"] in shown for result in found)
         print(f"wrote {given.out}, from {count} results")
+
+
+def _publish(given: argparse.Namespace, where: dict[str, list[Any]]) -> None:
+    from ..experiment import ledger_folder, publish, published_folder, results
+    from ..experiment.choosing import chosen
+
+    for name in ("out", "format", "published"):
+        if getattr(given, name):
+            raise ValueError(f"got --{name} with 'publish'; it copies to {published_folder()}; leave it out")
+    local = given.ledger or ledger_folder()
+    keys = [result.key for result in chosen(results(local), given.keys, where)] if where else given.keys
+    for path in publish(keys, ledger=local):
+        print(f"published {path}")
 
 
 def _written(found: list[Result], form: str, given: argparse.Namespace) -> str:
