@@ -172,7 +172,7 @@ def trial(network: nn.Module, segments: bool) -> dict[str, Any]:
     row = {
         "size": images.shape[-1],
         "seconds": round(seconds, 3),
-        "processor_seconds": round(processor, 3),  # what a busy machine does not stretch
+        "processor_seconds": round(processor, 3),  # without the time others had the core
         "recorded": points.recorded,
         "points": len(points),
         "blocks": len(points.blocks),
