@@ -11,7 +11,7 @@ BIN := .venv/bin
 endif
 READY := .venv/.ready
 WORKERS ?= 2
-NO_HANG := -o faulthandler_timeout=900 -o faulthandler_exit_on_timeout=true # seconds for one test
+NO_HANG := -o faulthandler_timeout=2000 -o faulthandler_exit_on_timeout=true # seconds for one test
 # Over processes of one thread each; the tests of one file stay together, and share what they set up.
 SPREAD := OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(NO_HANG) --max-worker-restart 0 -n $(WORKERS) --dist loadfile
 
@@ -43,7 +43,7 @@ reproduce: $(READY) ## run the notebooks, write figures/report.html (TIER=lesson
 
 test: check ## everything CI checks, notebooks included
 	@$(SPREAD) --doctest-modules --ignore=tests/test_house.py --ignore=tests/browser tests imachsr
-	@TQDM_DISABLE=1 $(SPREAD) --nbval-lax --nbval-current-env --nbval-cell-timeout 600 notebooks
+	@TQDM_DISABLE=1 $(SPREAD) --nbval-lax --nbval-current-env --nbval-cell-timeout 1800 notebooks
 	@test "$$CI" != true || sh tests/browser/chromium.sh || echo "no Chromium: the browser tests skip" >&2
 	@$(BIN)/python -m pytest -rs $(NO_HANG) tests/browser
 

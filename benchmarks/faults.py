@@ -159,9 +159,10 @@ def training(folder: Path | None, name: str, *, mark: Callable[[str], None] = la
 class Child:
     """`training` in a process of its own, forked from this one so that nothing is imported again."""
 
-    def __init__(self, folder: Path, name: str) -> None:
+    def __init__(self, folder: Path, name: str, hold: str = "") -> None:
         self.answer, self.words = folder / "answer.json", folder / "stderr.txt"
-        self.phase = mmap.mmap(-1, 1)
+        self.phase, self.held = mmap.mmap(-1, 1), mmap.mmap(-1, 1)
+        self.held[0] = PHASES.index(hold or PHASES[0])  # where it waits to be let go
         self.born = time.monotonic()
         self.pid = os.fork()
         if self.pid == 0:
@@ -187,8 +188,14 @@ class Child:
             os._exit(status)
 
     def mark(self, phase: str) -> None:
-        """Say in memory that the parent shares what is being done."""
+        """Say in memory that the parent shares what is being done; where it is held, wait."""
         self.phase[0] = PHASES.index(phase)
+        while self.held[0] == self.phase[0]:
+            time.sleep(0.001)
+
+    def let_go(self) -> None:
+        """On from where it is held, and nowhere else."""
+        self.held[0] = 0
 
     def doing(self) -> str:
         """What the child was last heard to do."""
@@ -282,12 +289,15 @@ def signals(schemes: list[str], count: int) -> Iterator[Row]:
     for asked in (signal.SIGTERM, signal.SIGINT):
         for phase, send in (("training", os.kill), ("evaluating", os.kill), ("training", os.killpg)):
             with scratch() as folder:
-                child = Child(folder, name)
-                child.await_phase("training")
-                child.await_phase("saving")
-                child.await_phase(phase)
+                met = "saving" if phase == "training" else phase
+                child = Child(folder, name, hold=met)
+                child.await_phase(met)
+                if phase == "training":
+                    child.let_go()
+                    child.await_phase("training")
                 send(child.pid, asked)
                 began = time.monotonic()
+                child.let_go()
                 status, seconds = child.wait(), time.monotonic() - began
                 words = child.words.read_text()
                 again = Child(folder, name)

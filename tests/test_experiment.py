@@ -1,6 +1,7 @@
 """Settings, keys, the ledger, and one real run."""
 
 import copy
+import errno
 import json
 import os
 import pickle
@@ -108,6 +109,7 @@ def test_the_file_is_strict_json(ran):
 def test_a_stopped_run_goes_on_and_ends_the_same(ran, tmp_path, monkeypatch):
     import imachsr.training
 
+    monkeypatch.setattr("imachsr.training.interrupt.GRACE", 600)
     settings, evaluate = replace(TINY, epochs=2, augment=True), imachsr.training.evaluate
     want = run(settings, ledger=tmp_path / "undisturbed", progress=False)
 
@@ -216,6 +218,22 @@ def test_a_run_waits_for_another_process_that_does_it(tmp_path):
             fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         holder.kill()
     with alone(tmp_path / "run.lock"):
+        pass
+
+
+def test_a_file_system_without_locks_is_told(tmp_path, monkeypatch):
+    fcntl = pytest.importorskip("fcntl", reason="file locks as on Unix")
+
+    def refused(*_):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "lockf", refused)
+    with (
+        pytest.raises(
+            OSError, match=r"got No locks available while locking .*run.lock; .*; choose a ledger on another"
+        ),
+        alone(tmp_path / "run.lock"),
+    ):
         pass
 
 

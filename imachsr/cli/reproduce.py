@@ -41,7 +41,12 @@ def add(verbs: argparse._SubParsersAction) -> None:
     parser.add_argument("--data", default="streets", help="(default: %(default)s)")
     parser.add_argument("--root", help="folder of the data, for all but streets")
     parser.add_argument("--seeds", type=int, default=1, help="runs per setting (default: %(default)s)")
-    parser.add_argument("--jobs", type=int, default=1, help="runs at once on this machine (default: %(default)s)")
+    parser.add_argument(
+        "--jobs",
+        type=int,
+        default=1,
+        help="runs at once on this machine, its GPUs dealt out among them (default: %(default)s)",
+    )
     parser.add_argument("--scheduler", metavar="ADDRESS", help="run on a dask.distributed cluster instead")
     parser.add_argument(
         "--launch", metavar="COMMAND", default="", help="starts the processes of one run together, see below"

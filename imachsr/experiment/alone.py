@@ -19,6 +19,9 @@ def alone(path: Path, *, asks: bool = True, told: Callable[[Any], Any] = lambda 
         path: of the lock.
         asks: whether this process takes it; of several that train together the first one does.
         told: gives all of them the first one's word, however long it takes.
+
+    Raises:
+        OSError: the file system has no locks.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w") as file:
@@ -32,8 +35,14 @@ def _taken(file: IO[str]) -> bool:
         import fcntl
     except ImportError:  # Windows: two processes would do the same work twice, with the same outcome
         return True
-    try:  # loader workers, which may outlive a killed process, do not inherit it
+    try:  # loader workers do not inherit it
         fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except (BlockingIOError, PermissionError):
         return False
+    except OSError as error:
+        raise OSError(
+            error.errno,
+            f"got {error.strerror or error} while locking {file.name}; one process at a time works on a run, which "
+            "takes a file system with locks; choose a ledger on another one",
+        ) from error
     return True

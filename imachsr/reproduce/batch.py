@@ -11,8 +11,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from functools import lru_cache, partial
+from functools import lru_cache
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
 
 from .. import datasets
@@ -91,7 +92,7 @@ def run_all(
 
     Args:
         settings: what to run.
-        jobs: how many at once on this machine.
+        jobs: how many at once on this machine; its GPUs are dealt out among them.
         scheduler: address of a dask.distributed scheduler instead, whose workers see the ledger's folder under the same
             path; workers that announce a resource "GPU" are given one run per GPU.
         launch: a command that starts the processes that train one run together, such as "torchrun --standalone
@@ -108,7 +109,7 @@ def run_all(
         raise ValueError(f"got jobs={jobs} and a scheduler; a cluster's workers set how many run; leave one out")
     ledger = Path(ledger or ledger_folder()).absolute()
     outcomes: list[Outcome] = []
-    with _submitting(jobs, scheduler) as submit:
+    with _submitting(jobs, scheduler, () if launch else gpus()) as submit:
         running = {
             submit(run_one, asdict(each), str(ledger), 0 if scheduler or launch else jobs, launch): each
             for each in settings
@@ -131,6 +132,7 @@ def run_one(
     jobs: int,
     launch: str = "",
     began: Callable[[subprocess.Popen], object] = lambda child: None,
+    gpu: str = "",
 ) -> tuple[str, str]:
     """Run one setting in a process of its own; its log, and its error in a line (of several processes, the first).
 
@@ -141,6 +143,7 @@ def run_one(
             as they are.
         launch: see `run_all`.
         began: told of the process.
+        gpu: the only one it sees, as CUDA_VISIBLE_DEVICES names it; empty: all.
     """
     from ..experiment import home
 
@@ -150,6 +153,8 @@ def run_one(
     environment = {**os.environ, "OMP_WAIT_POLICY": "PASSIVE", "TQDM_DISABLE": "1"}
     if jobs:
         environment.setdefault("OMP_NUM_THREADS", str(max(1, cores() // jobs)))
+    if gpu:
+        environment["CUDA_VISIBLE_DEVICES"] = gpu
     start = [str(Path(sys.executable).with_name(word)) if word in LAUNCHERS else word for word in shlex.split(launch)]
     command = [*(start or [sys.executable]), "-m", "imachsr.reproduce.one", ledger, json.dumps(fields)]
     log.unlink(missing_ok=True)  # a process of an earlier start may still write to the old one
@@ -255,13 +260,32 @@ def _speeds(filed: Sequence[Result]) -> dict[str, float]:
     return {model: seconds / work for model, (seconds, work) in totals.items()}
 
 
+def gpus() -> list[str]:
+    """That this process may use, as CUDA_VISIBLE_DEVICES names them."""
+    import torch
+
+    named = os.environ.get("CUDA_VISIBLE_DEVICES", "")
+    return named.split(",") if named else [str(number) for number in range(torch.cuda.device_count())]
+
+
 @contextmanager
-def _submitting(jobs: int, scheduler: str | None) -> Iterator[Callable[..., Future]]:
+def _submitting(jobs: int, scheduler: str | None, gpus: Sequence[str]) -> Iterator[Callable[..., Future]]:
     if scheduler is None:
         children: list[subprocess.Popen] = []
+        free: SimpleQueue[str] = SimpleQueue()
+        for job in range(jobs):
+            free.put(gpus[job % len(gpus)] if jobs > 1 and gpus else "")
+
+        def on_one(work: Callable, *given: Any) -> Any:
+            gpu = free.get()
+            try:
+                return work(*given, began=children.append, gpu=gpu)
+            finally:
+                free.put(gpu)
+
         with ThreadPoolExecutor(jobs) as pool:
             try:
-                yield lambda work, *given: pool.submit(partial(work, began=children.append), *given)
+                yield lambda work, *given: pool.submit(on_one, work, *given)
             except BaseException:
                 pool.shutdown(wait=False, cancel_futures=True)
                 for child in children:

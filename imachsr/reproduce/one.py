@@ -8,6 +8,7 @@ import signal
 import stat
 import sys
 import threading
+import traceback
 
 from ..experiment import Settings, run
 from .batch import FAILED
@@ -22,6 +23,7 @@ def main() -> int:
     except KeyboardInterrupt as stop:
         return _say(str(stop) or "stopped", 130)
     except Exception as error:
+        traceback.print_exc()
         return _say(f"{type(error).__name__}: {error}", 1)
     return 0
 

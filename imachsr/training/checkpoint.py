@@ -11,6 +11,7 @@ import os
 import pickle
 import tempfile
 import warnings
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +42,7 @@ class Checkpoints:
         return sorted(self.folder.glob("step-*.ckpt"))
 
     def save(self, state: dict[str, Any], step: int) -> Path:
-        """Write one for so many steps taken, then drop all but the last two.
+        """Write one for so many steps taken, then drop all but it and the one before; newer ones had been refused.
 
         Raises:
             OSError: it could not be written; what was there before is untouched.
@@ -59,8 +60,10 @@ class Checkpoints:
                 f"got {error.strerror or error} while saving {path}; a checkpoint is written whole or not at all, so "
                 "the previous one stays; make room or the folder writable, then run the same again to go on from there",
             ) from error
-        for old in self.paths()[:-KEPT]:
-            old.unlink(missing_ok=True)
+        paths = self.paths()
+        kept = [other for other in paths if other <= path][-KEPT:]
+        for other in set(paths) - {*kept}:
+            other.unlink(missing_ok=True)
         return path
 
     def latest(self) -> dict[str, Any] | None:
@@ -95,7 +98,10 @@ def read(path: Path, identity: dict[str, Any]) -> dict[str, Any]:
     Raises:
         RefusedError: it is not; says what came and what must be.
     """
-    content = path.read_bytes()
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise RefusedError(f"got {error.strerror or error} while reading {path}") from error
     header, payload = content[:HEADER], memoryview(content)[HEADER:]
     if not content:
         raise RefusedError(f"got an empty file at {path}; a checkpoint begins with its checksum")
@@ -124,7 +130,8 @@ def write_whole(path: Path, *parts: bytes | memoryview) -> None:
     mask = os.umask(0)
     os.umask(mask)
     try:
-        os.chmod(temporary, 0o666 & ~mask)  # a temporary file is private; a filed one is not
+        with suppress(OSError):  # some file systems have no such modes
+            os.chmod(temporary, 0o666 & ~mask)  # a temporary file is private; a filed one is not
         with os.fdopen(handle, "wb") as file:
             for part in parts:
                 file.write(part)
@@ -138,12 +145,10 @@ def write_whole(path: Path, *parts: bytes | memoryview) -> None:
 
 
 def _sync(folder: Path) -> None:
-    """The renaming itself onto the disk, where folders can be opened."""
-    try:
+    """The renaming itself onto the disk, where folders can be opened and written out."""
+    with suppress(OSError):
         handle = os.open(folder, os.O_RDONLY)
-    except OSError:
-        return
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)

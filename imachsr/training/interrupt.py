@@ -6,6 +6,8 @@ import os
 import signal
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType, TracebackType
 from typing import Any
 
@@ -32,6 +34,7 @@ class Interruption:
         self.enabled = threading.current_thread() is threading.main_thread()
         self.asked: signal.Signals | None = None
         self.kept: int | None = None  # steps in the newest checkpoint
+        self._patient = False
         self._hard: threading.Timer | None = None
         self._before: dict[int, Any] = {}
 
@@ -47,11 +50,15 @@ class Interruption:
             raise self.stopped(f"stopped at once; {self._left()}")
         if self.asked is None:
             self.asked = signal.Signals(number)
-            self._alarm(GRACE)
-            if number == signal.SIGTERM:
-                self._hard = threading.Timer(GRACE + 1, self._end)
-                self._hard.daemon = True
-                self._hard.start()
+            if not self._patient:
+                self._hurry()
+
+    def _hurry(self) -> None:
+        self._alarm(GRACE)
+        if self.asked == signal.SIGTERM:
+            self._hard = threading.Timer(GRACE + 1, self._end)
+            self._hard.daemon = True
+            self._hard.start()
 
     def _late(self, number: int, frame: FrameType | None) -> None:
         raise self.stopped(f"stopped after {GRACE:g} s in the middle of a step; {self._left()}")
@@ -63,8 +70,19 @@ class Interruption:
     def _left(self) -> str:
         return "nothing was kept yet" if self.kept is None else f"the {self.kept} steps before its checkpoint are kept"
 
-    def calm(self) -> None:
-        """No more hurry: what follows (saving) may take its time."""
+    @contextmanager
+    def patience(self) -> Iterator[None]:
+        """Inside there is no hurry: saving may take its time. There is again afterwards, where a stop is asked for."""
+        self._patient = True
+        self._calm()
+        try:
+            yield
+        finally:
+            self._patient = False
+            if self.asked is not None:
+                self._hurry()
+
+    def _calm(self) -> None:
         if self.asked is not None:
             self._alarm(0)
         if self._hard is not None:
@@ -80,6 +98,6 @@ class Interruption:
         return Stopped(f"{how}; run the same again to go on from there", 128 + number)
 
     def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self.calm()
+        self._calm()
         for number, handler in self._before.items():
-            signal.signal(number, handler)
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)  # None: not set from Python

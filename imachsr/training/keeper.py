@@ -54,25 +54,26 @@ class Keeper:
         with self.interruption:
             yield
 
-    def pause(self, state: State, log: Log) -> None:
-        """Between two steps: save where it is due, stop where that was asked."""
+    def pause(self, state: State, log: Log, *, due: bool = False) -> None:
+        """Between two steps: save where it is due, by the clock or in any case; stop where that was asked."""
         if self.checkpoints is None:
             return
         stop = self.ranks.any(self.interruption.asked is not None)
-        if stop or self.ranks.any(self.ranks.first and time.monotonic() - self.saved_at >= self.every):
+        if due or stop or self.ranks.any(self.ranks.first and time.monotonic() - self.saved_at >= self.every):
             self.save(state, log, random_state())
         if stop:
             raise self.interruption.stopped(f"stopped after {state.taken} steps, all of them kept")
 
     def save(self, state: State, log: Log, random: dict[str, Any]) -> None:
         """Write a checkpoint now."""
-        self.interruption.calm()
-        randoms = self.ranks.gather(random)
-        if self.checkpoints and self.ranks.first:
-            log.flush()
-            self.checkpoints.save(state.as_dict(randoms), state.taken)
-        self.interruption.kept = state.taken
-        self.saved_at = time.monotonic()
+        with self.interruption.patience():
+            randoms = self.ranks.gather(random)
+            if self.checkpoints and self.ranks.first:
+                log.flush()
+                self.checkpoints.save(state.as_dict(randoms), state.taken)
+            self.ranks.gather(None)  # nobody ends while the first one writes
+            self.interruption.kept = state.taken
+            self.saved_at = time.monotonic()
 
     @contextmanager
     def while_evaluating(self, state: State, log: Log) -> Iterator[None]:
@@ -81,7 +82,7 @@ class Keeper:
         try:
             yield
         except Stopped:
-            if self.ranks.count > 1:  # the others wait elsewhere
+            if self.ranks.count > 1:  # the others wait elsewhere, and all saved before
                 raise
             self.save(state, log, random)
             raise self.interruption.stopped(f"stopped while evaluating after {state.taken} steps, all kept") from None

@@ -58,6 +58,11 @@ class EpochBatches(Sampler[list[tuple[int, int]]]):
                 f"got batch_size={self.batch_size} on {ranks} processes; batch_size counts the images of one step over "
                 f"all processes, and each takes as many; choose a multiple of {ranks}"
             )
+        if not self.shuffle and (rest := self.length % self.batch_size) % ranks:
+            raise ValueError(
+                f"got a last batch of {rest} images on {ranks} processes; each takes as many of every batch; shuffle, "
+                f"which leaves it out, or give a number of images that divides by {ranks}"
+            )
         self.rank, self.ranks = rank, ranks
 
     def __len__(self) -> int:
@@ -175,6 +180,8 @@ class _Samples(Dataset):
             return default_collate(samples)
         except (RuntimeError, TypeError, KeyError) as error:
             sizes = [str(_sizes(sample)) for sample in samples]
+            if isinstance(error, RuntimeError) and len(set(sizes)) == 1:
+                raise  # of the machine, such as no room in shared memory
             usual = Counter(sizes).most_common(1)[0][0]
             odd = next((i for i, size in enumerate(sizes) if size != usual), 0)
             beside = f" beside {usual}" if sizes[odd] != usual else ""

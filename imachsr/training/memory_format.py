@@ -59,7 +59,7 @@ def fastest_memory_format(
     device = next(trainee.parameters()).device
     inputs, targets = moved([images] if isinstance(images, Tensor) else images, device), targets.to(device)
     seconds = {}
-    with torch.random.fork_rng():
+    with torch.random.fork_rng([device] if device.type == "cuda" else []):
         for memory_format in (torch.contiguous_format, torch.channels_last):
             trainee.to(memory_format=memory_format)
             laid_out = tuple(each.to(memory_format=memory_format) for each in inputs)

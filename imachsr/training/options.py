@@ -90,11 +90,15 @@ class Average:
             yield
             return
         own = {name: value.detach().clone() for name, value in self.network.state_dict().items()}
-        self.network.load_state_dict(self.state)
         try:
+            self.network.load_state_dict(self.state)
             yield
         finally:
-            self.network.load_state_dict(own)
+            try:
+                self.network.load_state_dict(own)
+            except KeyboardInterrupt:  # stopped halfway
+                self.network.load_state_dict(own)
+                raise
 
     def keep(self) -> None:
         """The network carries the average from now on."""

@@ -176,15 +176,12 @@ class Run:
 
     def batches(self) -> Iterator[tuple[Any, Tensor]]:
         """What is left of the epoch, checked; before each batch a checkpoint where one is due."""
-        state, sampler = self.state, self.loader.batch_sampler
+        state = self.state
         self._to_training()
-        if isinstance(sampler, EpochBatches):
-            sampler.set_epoch(state.epoch, start=state.step)
-        elif sampler is not None and hasattr(sampler, "set_epoch"):
-            sampler.set_epoch(state.epoch)
         self.clock = time.perf_counter()
         title = f"{self.label} epoch {state.epoch + 1}/{self.epochs}"
-        with progress_bar(self.loader, title, self.progress, done=state.step) as self.bar:
+        bar = progress_bar(self.loader, title, self.progress, done=state.step)
+        with self._beginning_at(state.step), bar as self.bar:
             for batch in self.bar:
                 self.keeper.pause(state, self.log)
                 images, targets = pair_of(batch)
@@ -195,6 +192,20 @@ class Run:
                 self.terms: dict[str, float] = {}
                 yield images, targets
                 show(self.bar, self.terms, state.tally, self.steps - state.taken)
+
+    @contextmanager
+    def _beginning_at(self, step: int) -> Iterator[None]:
+        """Inside, the loader gives the epoch from a batch on; afterwards whole epochs again."""
+        sampler, epoch = self.loader.batch_sampler, self.state.epoch
+        if isinstance(sampler, EpochBatches):
+            sampler.set_epoch(epoch, start=step)
+        elif sampler is not None and hasattr(sampler, "set_epoch"):
+            sampler.set_epoch(epoch)
+        try:
+            yield
+        finally:
+            if isinstance(sampler, EpochBatches):
+                sampler.set_epoch(epoch)
 
     def _to_training(self) -> None:
         self.trainee.train()
@@ -272,7 +283,7 @@ class Run:
     def close_epoch(self, evaluation: Callable[[nn.Module, int], dict[str, Any]] | None) -> None:
         """Score the epoch, file it, and begin the next; a stop is heard before and after."""
         state = self.state
-        self.keeper.pause(state, self.log)
+        self.keeper.pause(state, self.log, due=evaluation is not None and self.ranks.count > 1)
         scores: dict[str, Any] = {}
         if evaluation:
             with self.keeper.while_evaluating(state, self.log), state.average.applied():

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import nbformat
 
-SECONDS = 180  # the longest wait for anything: imports are slow beside a busy neighbour
+SECONDS = 180  # the longest wait for anything but a whole notebook: imports are slow beside a busy neighbour
 SIZE = {"width": 1280, "height": 1500}
 THEMES = {"light": "JupyterLab Light", "dark": "JupyterLab Dark"}
 SHOWN = ".jp-Notebook .jp-Cell.jp-mod-active .jp-OutputArea"  # outputs of the active cell
@@ -59,7 +59,10 @@ def serving(folder, private):
         yield server
     finally:
         process.terminate()
-        process.wait(30)
+        try:
+            process.wait(SECONDS)
+        finally:
+            process.kill()
 
 
 def command(port, private, folder):
@@ -114,7 +117,7 @@ class Opened:
 
     def run(self):
         """Runs all cells; the errors of its outputs, none if all went well."""
-        return self.page.evaluate("seconds => reader.run(seconds)", SECONDS)
+        return self.page.evaluate("seconds => reader.run(seconds)", 4 * SECONDS)
 
     def ask(self, expression):
         """What the kernel answers to a Python expression."""

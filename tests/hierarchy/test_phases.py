@@ -113,6 +113,7 @@ def test_at_zero_degrees_it_trains_as_deep_supervision_does(ran):
 def test_a_stopped_second_phase_goes_on_and_ends_the_same(ran, tmp_path, monkeypatch):
     import imachsr.training
 
+    monkeypatch.setattr("imachsr.training.interrupt.GRACE", 600)
     _, want = ran
     first_of(ran).write(tmp_path)
     evaluate = imachsr.training.evaluate

@@ -17,7 +17,7 @@ from imachsr.cli import main
 from imachsr.experiment import Result, Settings, first_phase
 from imachsr.experiment.alone import alone
 from imachsr.reproduce import everything, plan, run_all
-from imachsr.reproduce.batch import _log, cores, key_of, run_one, words
+from imachsr.reproduce.batch import _log, cores, gpus, key_of, run_one, words
 from imachsr.reproduce.studies import STUDIES
 
 TINY = Settings(size=(32, 48), length=4, epochs=1, batch_size=2, scheme="conventional")
@@ -90,6 +90,7 @@ def test_runs_go_side_by_side_and_a_failure_stops_nobody(tmp_path, capsys):
     assert {path.stem for path in tmp_path.glob("*.json")} == {key_of(settings[0]), key_of(settings[2])}
     for outcome in outcomes:
         assert outcome.log.is_file()
+        assert ("Traceback" in outcome.log.read_text()) == bool(outcome.error)
     assert "[3/3]" in capsys.readouterr().err
     alone = imachsr.run(settings[2], ledger=tmp_path / "alone")
     together = Result.read(tmp_path / f"{key_of(settings[2])}.json")
@@ -158,9 +159,11 @@ def test_a_batch_that_is_killed_takes_its_runs_along_and_goes_on(tmp_path):
     )
     batch = subprocess.Popen([sys.executable, "-c", program, json.dumps(asdict(settings)), str(tmp_path)])
     log = tmp_path / "logs" / f"{key_of(settings)}.log"
-    wait_until(lambda: log.is_file() and "epoch 2/30" in log.read_text())
-    batch.kill()
-    batch.wait()
+    try:
+        wait_until(lambda: log.is_file() and "epoch 2/30" in log.read_text())
+    finally:
+        batch.kill()
+        batch.wait()
     wait_until(lambda: [*tmp_path.glob("checkpoints/*/step-*.ckpt")])
     with alone(tmp_path / "checkpoints" / f"{key_of(settings)}.lock"):
         pass  # nobody works on it any more
@@ -190,12 +193,14 @@ def test_nobody_trains_on_after_a_batch_that_is_killed(tmp_path, launch, when):
     settings = replace(TOGETHER, epochs=9999)
     batch = subprocess.Popen([sys.executable, "-c", PROGRAM, json.dumps(asdict(settings)), str(tmp_path), launch])
     log = tmp_path / "logs" / f"{key_of(settings)}.log"
-    wait_until(lambda: log.is_file() and when in log.read_text() and Process(batch.pid).children())
-    left = Process(batch.pid).children(recursive=True)
+    try:
+        wait_until(lambda: log.is_file() and when in log.read_text() and Process(batch.pid).children())
+        left = Process(batch.pid).children(recursive=True)
+    finally:
+        batch.kill()
+        batch.wait()
     assert len(left) >= (3 if launch else 1)
-    batch.kill()
-    batch.wait()
-    _, alive = wait_procs(left, timeout=60)
+    _, alive = wait_procs(left, timeout=300)
     for process in alive:
         process.kill()
     assert not alive
@@ -213,7 +218,7 @@ def test_ranks_end_with_their_launcher(tmp_path):
 
     _, error = run_one(asdict(settings), str(tmp_path), 0, "torchrun --standalone --nproc-per-node 2", kill)
     assert "status -9" in error or "run the same again" in error
-    _, alive = wait_procs(left, timeout=60)
+    _, alive = wait_procs(left, timeout=300)
     for process in alive:
         process.kill()
     assert len(left) >= 2
@@ -245,6 +250,27 @@ def test_threads_are_those_exported_or_a_share_of_the_cores_allowed(tmp_path, mo
     assert "threads 2" in threads()
     monkeypatch.setenv("OMP_NUM_THREADS", "3")
     assert "threads 3" in threads()
+
+
+def test_gpus_are_dealt_out_among_runs_side_by_side(tmp_path, monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3,GPU-5")
+    assert gpus() == ["3", "GPU-5"]
+    show = "sh -c 'echo sees $CUDA_VISIBLE_DEVICES; exit 1'"
+    assert "sees GPU-5" in run_one(asdict(TINY), str(tmp_path), 2, show, gpu="GPU-5")[1]
+    seen, all_there = [], threading.Barrier(4, timeout=60)
+
+    def noted(*_, gpu, **__):
+        seen.append(gpu)
+        all_there.wait()
+        return "log", ""
+
+    monkeypatch.setattr("imachsr.reproduce.batch.run_one", noted)
+    settings = [replace(TINY, seed=seed) for seed in range(8)]
+    assert not any(outcome.error for outcome in run_all(settings, jobs=4, ledger=tmp_path, progress=False))
+    assert sorted(seen[:4]) == sorted(seen[4:]) == ["3", "3", "GPU-5", "GPU-5"]
+    seen.clear()
+    run_all(settings[:4], jobs=4, launch="torchrun", ledger=tmp_path, progress=False)
+    assert seen == [""] * 4, "a launcher has them all"
 
 
 def test_ctrl_c_leaves_a_cluster_what_it_has_begun_and_no_more(tmp_path, capsys):

@@ -10,6 +10,7 @@ def test_the_command_line_says_how_to_go_on(tmp_path, monkeypatch, capsys):
 
     command = ["run", "--size", "32x48", "--length", "4", "--epochs", "2", "--batch-size", "2", "--no-weights",
                "--scheme", "conventional", "--memory-format", "contiguous", "--ledger", str(tmp_path)]  # fmt: skip
+    monkeypatch.setattr("imachsr.training.interrupt.GRACE", 600)
     evaluate = imachsr.training.evaluate
 
     def interrupted(*words, **options):

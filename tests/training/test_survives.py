@@ -29,7 +29,7 @@ def test_killed_and_stopped_it_goes_on_to_the_same_bits(tmp_path):
     command = [sys.executable, str(FAULTS), "--kills", "2", "--schemes", "conventional", "imachsr"]
     done = subprocess.run(
         [*command, "--only", "kills", "signals", "--out", str(out)],
-        capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"}, check=False,
+        capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"}, check=False, timeout=1500,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     assert json.loads(out.read_text())["counts"] == {"kills": "4/4", "signals": "6/6"}
@@ -54,7 +54,7 @@ loader._apart = lambda worker: (apart(worker), os.kill(os.getppid(), signal.SIGK
 next(iter(batches(faults.Scenes(), 4, workers=1)))
 """
     program = subprocess.Popen([sys.executable, "-c", code], cwd=FAULTS.parent, stdout=subprocess.PIPE)
-    program.communicate(timeout=60)  # a worker that lives on holds the output open
+    program.communicate(timeout=300)  # a worker that lives on holds the output open
     assert program.returncode == -signal.SIGKILL
 
 
