@@ -54,6 +54,7 @@ class Interruption:
                 self._hurry()
 
     def _hurry(self) -> None:
+        self._calm()
         self._alarm(GRACE)
         if self.asked == signal.SIGTERM:
             self._hard = threading.Timer(GRACE + 1, self._end)
