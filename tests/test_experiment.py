@@ -9,6 +9,8 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
+import time
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -21,7 +23,7 @@ from imachsr.experiment import TIERS, Result, comparison, publish, results, run,
 from imachsr.experiment.alone import alone
 from imachsr.experiment.export import export
 from imachsr.experiment.provenance import _revision
-from imachsr.experiment.study import build
+from imachsr.experiment.study import Places, _origins, build
 from imachsr.training import Stopped
 
 TINY = imachsr.Settings(size=(32, 48), length=4, epochs=1, batch_size=2, memory_format="contiguous")
@@ -131,6 +133,45 @@ def test_a_stopped_run_goes_on_and_ends_the_same(ran, tmp_path, monkeypatch):
     assert not list((ledger / "checkpoints").rglob("*.ckpt")), "a filed run needs none"
     steps = (ledger / "runs" / found.key / "metrics.jsonl").read_text().splitlines()
     assert [json.loads(line)["step"] for line in steps] == [1, 2, 2, 3, 4, 4]
+    assert "earlier" not in found.provenance, "the same code on the same machine"
+
+
+def test_a_run_says_all_that_its_steps_were_made_with(tmp_path):
+    def begun(**changes):
+        return _origins(tmp_path, {"torch": "2.11.0", "date": "2026-01-01", **changes})
+
+    assert begun(torch="2.10.0") == [{"torch": "2.10.0", "date": "2026-01-01"}]
+    assert [origin["torch"] for origin in begun()] == ["2.11.0"], "not a step was kept before"
+    (tmp_path / "step-000000001.ckpt").touch()
+    assert len(begun(date="2026-01-02")) == 1
+    assert [origin["torch"] for origin in begun(torch="2.12.0")] == ["2.11.0", "2.12.0"]
+    assert len(begun(torch="2.12.0")) == 2
+
+
+def test_checkpoints_of_a_filed_run_are_not_gone_on_from(tmp_path):
+    """Killed between filing and removing them; a run that was begun anew since, and stopped, has newer ones."""
+    places = Places(tmp_path, "0" * 16)
+    places.checkpoints.mkdir(parents=True)
+    assert not places.spent()
+    newest = places.checkpoints / "step-000000002.ckpt"
+    for step, path in enumerate((places.checkpoints / "step-000000001.ckpt", newest, places.result)):
+        path.touch()
+        os.utime(path, ns=(step, step))
+        assert places.spent() == (path == places.result)
+    os.utime(newest, ns=(9, 9))
+    assert not places.spent()
+
+
+def test_begun_anew_a_run_leaves_spent_checkpoints(tmp_path, monkeypatch):
+    with monkeypatch.context() as killed:
+        killed.setattr(shutil, "rmtree", lambda *_, **__: None)
+        first = run(TINY, ledger=tmp_path, progress=False)
+    folder = tmp_path / "checkpoints" / first.key
+    (folder / "step-000000002.ckpt").write_bytes(b"of the run that is filed")
+    filed = (tmp_path / f"{first.key}.json").stat().st_mtime_ns
+    os.utime(folder / "step-000000002.ckpt", ns=(filed - 1, filed - 1))
+    assert run(TINY, ledger=tmp_path, progress=False, again=True).scores == first.scores
+    assert not folder.exists()
 
 
 def test_a_kept_network_is_exported_and_computes_the_same(tmp_path):
@@ -219,6 +260,25 @@ def test_a_run_waits_for_another_process_that_does_it(tmp_path):
         holder.kill()
     with alone(tmp_path / "run.lock"):
         pass
+
+
+def test_threads_of_one_process_wait_for_each_other(tmp_path):
+    """A file's lock is the whole process's, and lost when any of its threads closes the file."""
+    inside, most = [], []
+
+    def work():
+        with alone(tmp_path / "run.lock"):
+            inside.append(1)
+            most.append(len(inside))
+            time.sleep(0.05)
+            inside.pop()
+
+    threads = [threading.Thread(target=work) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert most == [1, 1, 1]
 
 
 def test_a_file_system_without_locks_is_told(tmp_path, monkeypatch):

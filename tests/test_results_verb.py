@@ -142,6 +142,35 @@ def test_differences_are_paired_by_seed_and_students():
     assert row["finding"] == "lower"
 
 
+def test_calibration_is_compared_over_the_runs_filed_with_it_and_corrected_apart(tmp_path, capsys):
+    from scipy import stats
+
+    gains = (0.01, 0.012, 0.011, 0.009, 0.013)
+    runs = [
+        replace(one, certainty={"overconfidence": 0.07 - gains[place // 2] * (place % 2), "ece": 0.08})
+        for place, one in enumerate(seeds(5, 2.0))
+    ]
+    runs[0].certainty.clear()
+    row, _ = compare(runs, metrics=("overconfidence", "ece")).to_dict("records")
+    assert (row["seeds"], row["finding"]) == (4, "not distinguishable"), "four seeds have a pair"
+    assert row["difference"] == pytest.approx(-100 * sum(gains[1:]) / 4)
+    runs[0].certainty.update(runs[2].certainty)
+    row, _ = compare(runs, metrics=("overconfidence", "ece")).to_dict("records")
+    assert row["p"] == pytest.approx(2 * stats.ttest_1samp(gains, 0).pvalue), "the two of calibration"
+    assert row["finding"] == "lower"
+    assert compare(runs, metrics=("mIoU",))["p"].tolist() == compare(seeds(5, 2.0), metrics=("mIoU",))["p"].tolist()
+    runs[0].certainty.clear()
+    for one in runs:
+        one.write(tmp_path)
+    text = said(capsys, "compare", "--ledger", tmp_path, "--metric", "ece")
+    assert "+0.00 to +0.00" in text
+    text = said(capsys, "table", "--ledger", tmp_path, "--metric", "overconfidence")
+    assert "| conventional | 7.00 ± 0.00 | 4 |" in text
+    assert "mF1 " not in said(capsys, "--ledger", tmp_path, "--metric", "ece")
+    assert "ece - %" in said(capsys, "--ledger", tmp_path, "--metric", "ece")
+    said(capsys, "export", "--ledger", tmp_path, "--metric", "ece")
+
+
 @pytest.mark.parametrize("count", [1, 2, 4])
 def test_fewer_than_five_seeds_are_not_distinguishable(count):
     table = compare(seeds(count, 20.0))

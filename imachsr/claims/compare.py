@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
+from itertools import product
 from typing import TYPE_CHECKING, Any
 
 from ..experiment import METRICS, Result
 from ..experiment.choosing import KNOWN
+from ..experiment.ledger import CALIBRATION
 from ..experiment.settings import OF_CLUSTERS, OF_POINTS
 from ..experiment.tables import footing, told, varied
 from .judge import SEEDS, UNCLEAR
@@ -16,7 +18,8 @@ from .statistics import LEVEL, holm, paired
 if TYPE_CHECKING:
     import pandas as pd
 
-EVERY = (*METRICS, "pixel_accuracy")  # corrected together, whichever are asked for
+FAMILIES = ((*METRICS, "pixel_accuracy"), CALIBRATION)  # corrected together, whichever are asked for
+EVERY = tuple(metric for family in FAMILIES for metric in family)
 
 
 def compare(
@@ -31,7 +34,7 @@ def compare(
     Args:
         results: from a ledger.
         baseline: scheme that is taken off.
-        metrics: of `EVERY`, in this order.
+        metrics: of `EVERY`, in this order; runs filed without one are not paired in it.
         protocol: of the scores.
         schemes: of the results, whose rows are returned; None: all. p does not depend on it, nor on the metrics.
 
@@ -39,8 +42,8 @@ def compare(
         Columns: where; scheme, and settings in which runs of one scheme differ; metric; `baseline` and mean, per cent;
         difference, its mean in points, with low and high of its Student interval at 95 % (nan for one seed); relative,
         in per cent of the baseline; seeds; p after Holm's correction over all schemes of the results on that ground, in
-        `EVERY` metric, with the seeds that a verdict takes (nan with fewer); finding. Without a seed that both were run
-        with: nan and 0 seeds.
+        every metric of its family, with the seeds that a verdict takes (nan with fewer); finding. Without a seed that
+        both were run with: nan and 0 seeds.
 
     Raises:
         ValueError: no run of the baseline, or several of one seed that differ in what the other side does not have; a
@@ -69,8 +72,8 @@ def compare(
         except ValueError:  # of a scheme nobody asked for
             if same["scheme"] in shown:
                 raise
-    for ground in {row["where"] for row in rows}:
-        _find([row for row in rows if row["where"] == ground])
+    for ground, family in product({row["where"] for row in rows}, FAMILIES):
+        _find([row for row in rows if row["where"] == ground and row["metric"] in family])
     return pd.DataFrame([row for row in rows if row["scheme"] in shown and row["metric"] in metrics])
 
 
@@ -112,7 +115,8 @@ def _row(metric: str, both: Sequence[tuple[Result, Result]], protocol: str) -> d
                 "relative": nan, "seeds": 0, "p": nan}  # fmt: skip
     mean, base = (sum(side) / len(scores) for side in zip(*scores, strict=True))
     found = paired([a - b for a, b in scores])
+    relative = 100 * found.mean / base if base > 0 else nan  # overconfidence may be below 0
     return {
         "metric": metric, "baseline": base, "mean": mean, "difference": found.mean, "low": found.low,
-        "high": found.high, "relative": 100 * found.mean / base if base else nan, "seeds": len(scores), "p": found.p,
+        "high": found.high, "relative": relative, "seeds": len(scores), "p": found.p,
     }  # fmt: skip

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..experiment import Result, Settings
+from ..experiment.ledger import CALIBRATION
 from ..experiment.settings import OF_CLUSTERS, OF_POINTS
 from ..experiment.tables import footing
 from .pairing import pairs, scored
@@ -30,7 +31,7 @@ class Contrast:
         metric: compared, in points.
         footing: what both sides share, in words; empty without runs.
         found: differences over the judged seeds both sides were run with, or None without any.
-        frames: 95 % interval over test frames (block bootstrap), or None.
+        frames: 95 % interval over test frames (block bootstrap); None where the counts of each image do not tell it.
         adjusted: p after Holm's correction within the claim's table: of no difference, or for an equivalence of one
             beyond its margin; nan with fewer seeds than a verdict takes.
         family: how many comparisons that table judges, this one counted.
@@ -87,7 +88,8 @@ def measure(claim: Claim, runs: Sequence[Result], protocol: str, seeds: int) -> 
 
     def serves(ground: str) -> tuple[Any, ...]:
         found = [each.get(ground, []) for each in shared]
-        counts, run = [len(_judged(both, seeds)[0]) for both in found], next(both[0][0] for both in found if both)
+        counts = [len(scored(_judged(both, seeds)[0], m, protocol)) for both in found for m in claim.metrics]
+        run = next(both[0][0] for both in found if both)
         standard = run.setting("split") == "standard"
         return min(counts), sum(counts), standard, _pixels(run), run.settings["epochs"], ground
 
@@ -116,7 +118,7 @@ def _measured(contrast: Contrast, parts: tuple[Both, Both], protocol: str) -> Co
         contrast,
         footing=footing(both[0][0]),
         found=paired([ours - theirs for ours, theirs in scores]),
-        frames=block_bootstrap(better, worse, contrast.metric, protocol),
+        frames=None if contrast.metric in CALIBRATION else block_bootstrap(better, worse, contrast.metric, protocol),
         baseline=sum(theirs for _, theirs in scores) / len(scores),
         aside=aside,
     )

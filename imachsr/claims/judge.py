@@ -10,6 +10,7 @@ from itertools import product
 from pathlib import Path
 
 from ..experiment import Result
+from ..experiment.ledger import CALIBRATION
 from ..metrics import PROTOCOLS
 from .arithmetic import check
 from .contrasts import Contrast, is_evidence, measure
@@ -124,7 +125,7 @@ def _compared(claim: Claim, contrasts: list[Contrast], seeds: int) -> tuple[str,
     missing = _missing(claim, contrasts)
     enough = [contrast for contrast in contrasts if contrast.found and len(contrast.found.differences) >= seeds]
     clear = [contrast for contrast in enough if contrast.adjusted < LEVEL]
-    wrong = [c for c in clear if c.found and (c.found.mean < 0) != (claim.reported.get(c.metric, 0.0) < 0)]
+    wrong = [c for c in clear if c.found and (c.found.mean < 0) != _falls(claim, c.metric)]
     if wrong:
         return CONTRADICTED, f"{len(wrong)} of {len(contrasts)} differences are clearly the other way round"
     if missing:
@@ -134,6 +135,11 @@ def _compared(claim: Claim, contrasts: list[Contrast], seeds: int) -> tuple[str,
     if len(clear) == len(contrasts):
         return REPRODUCED, f"every difference is clearly as claimed{_sizes(claim, contrasts)}"
     return UNCLEAR, f"{len(contrasts) - len(clear)} of {len(contrasts)} differences could be chance"
+
+
+def _falls(claim: Claim, metric: str) -> bool:
+    """Whether the better side is said to be the lower one: by the numbers printed, else by the metric."""
+    return claim.reported[metric] < 0 if metric in claim.reported else metric in CALIBRATION
 
 
 def _sizes(claim: Claim, contrasts: Sequence[Contrast]) -> str:

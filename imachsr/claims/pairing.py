@@ -42,9 +42,8 @@ def pairs(ours: Sequence[Result], theirs: Sequence[Result], named: AbstractSet[s
 
 def scored(both: Sequence[tuple[Result, Result]], metric: str, protocol: str) -> list[tuple[float, float]]:
     """Scores of each pair in per cent; a pair with an undefined one says nothing and is left out."""
-    scores = [tuple(run.scores[protocol][metric] for run in pair) for pair in both]
-    defined = [pair for pair in scores if not any(score is None or score != score for score in pair)]
-    return [(100 * ours, 100 * theirs) for ours, theirs in defined]
+    scores = [(100 * ours.score(metric, protocol), 100 * theirs.score(metric, protocol)) for ours, theirs in both]
+    return [pair for pair in scores if pair[0] == pair[0] and pair[1] == pair[1]]
 
 
 def _ground(run: Result, named: AbstractSet[str]) -> str:

@@ -35,13 +35,14 @@ FORMS = {
 NOTES = (
     "Scores in per cent, differences in points over shared seeds, whose number is to be fixed before the runs. "
     "Intervals: Student's t over seeds, not corrected; p: after Holm's correction over all schemes on one ground, in "
-    "five metrics (pixel accuracy too), whichever are shown. Fewer than five seeds are not distinguishable and have "
-    "no p. The papers' claims are judged by imachsr claims, corrected table by table."
+    "five metrics (pixel accuracy too) or the two of calibration, whichever are shown. Fewer than five seeds are not "
+    "distinguishable and have no p. The papers' claims are judged by imachsr claims, corrected table by table."
 )
 
 
 def add(verbs: argparse._SubParsersAction) -> None:
     from ..experiment import METRICS
+    from ..experiment.ledger import CALIBRATION
     from ..objective import SCHEMES
 
     parser = verb_parser(
@@ -57,8 +58,8 @@ def add(verbs: argparse._SubParsersAction) -> None:
         "or for the same name one more value may",
     )  # fmt: skip
     parser.add_argument(
-        "--metric", action="append", choices=[*METRICS, "pixel_accuracy"],
-        help="repeatable (default: mIoU in lists, elsewhere all but pixel_accuracy)",
+        "--metric", action="append", choices=[*METRICS, "pixel_accuracy", *CALIBRATION],
+        help=f"repeatable (default: mIoU in lists, elsewhere {', '.join(METRICS)})",
     )  # fmt: skip
     parser.add_argument("--protocol", default="dataset", choices=[*PROTOCOLS], help="(default: dataset; CSV: all)")
     parser.add_argument("--baseline", choices=[*SCHEMES], help="of compare (default: conventional)")
@@ -174,8 +175,8 @@ def _records(found: list[Result], given: argparse.Namespace) -> list[dict[str, A
 def _line(result: Result, given: argparse.Namespace) -> str:
     from ..experiment.tables import told
 
-    s, scores = result.settings, result.scores[given.protocol]
-    shown = ", ".join(f"{name} {_fixed(scores[name], 100)} %" for name in given.metric or ("mIoU",))
+    s, asked = result.settings, given.metric or ("mIoU",)
+    shown = ", ".join(f"{name} {_fixed(result.score(name, given.protocol), 100)} %" for name in asked)
     return (
         f"{result.key}  {s['tier']:<7} {s['data']:<8} {told(result, 'size'):<8} {s['epochs']:>3} epochs  "
         f"{s['model']} {s['scheme']:<16} {len(result.points)} points  seed {s['seed']}  {shown} ({given.protocol})"

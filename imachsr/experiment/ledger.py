@@ -20,6 +20,7 @@ from .settings import OF_CLUSTERS, OF_POINTS, Settings
 
 TUNING = "tuning"
 METRICS = ("mIoU", "mPrecision", "mRecall", "mF1")
+CALIBRATION = ("overconfidence", "ece")  # in `Result.certainty`, the same under every protocol; lower is better
 NAMED = frozenset(("tier", "data", "split", "model", "size", "epochs", "scheme", "seed"))  # settings no result lacks
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)  # said of a write, without a name
 
@@ -79,6 +80,11 @@ class Result:
         """A setting's value; a result older than the setting has its default."""
         value = self.settings.get(name, getattr(Settings, name))
         return tuple(value) if isinstance(value, list) else value
+
+    def score(self, metric: str, protocol: str = "dataset") -> float:
+        """A score after the last epoch, as a share of one; nan where it is undefined, or was not measured then."""
+        value = self.certainty.get(metric) if metric in CALIBRATION else self.scores[protocol][metric]
+        return float("nan") if value is None else value
 
     def idle(self, name: str) -> bool:
         """Whether a setting says nothing of the result's scheme, which has no points, clusters or regularizer."""

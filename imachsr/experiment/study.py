@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import shutil
 import time
 from collections.abc import Sequence
@@ -85,6 +86,8 @@ def run(
     trainee = build(settings, len(train.classes), train[0][0], derived.clusters)
     same_points(derived, trainee)
     with advised(places.ledger), alone(places.lock, asks=ranks.first, told=ranks.told):
+        if ranks.first and places.spent():
+            shutil.rmtree(places.checkpoints)
         if not ranks.told(places.result.is_file() and not again):  # else another process was faster
             result = _train_and_score(settings, places, train, test, trainee, keep, progress, first=ranks.first)
             if result:
@@ -111,6 +114,11 @@ class Places:
     @property
     def checkpoints(self) -> Path:
         return self.ledger / "checkpoints" / self.key
+
+    def spent(self) -> bool:
+        """Whether the checkpoints are of the run that is filed, which was killed before it could remove them."""
+        written = [path.stat().st_mtime_ns for path in self.checkpoints.glob("step-*.ckpt")]
+        return bool(written) and self.result.is_file() and max(written) < self.result.stat().st_mtime_ns
 
     @property
     def lock(self) -> Path:
@@ -236,7 +244,7 @@ def _train_and_score(
 
     started = time.perf_counter()
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    origin = provenance(device)  # of the code that begins: hours later the checkout may hold another
+    origins = _origins(places.checkpoints, provenance(device)) if first else []  # now: later the code may be another
     trainee = trainee.to(device)
     test_loader = batches(test, settings.batch_size, shuffle=False, workers=settings.workers)
     views = _views(settings, test)
@@ -265,7 +273,8 @@ def _train_and_score(
         per_image=confusion.per_image.tolist(),
         certainty=certainty,
         provenance={
-            **origin,
+            **origins[-1],
+            **({"earlier": origins[:-1]} if len(origins) > 1 else {}),
             "numerics": settings.numerics,
             "memory_format": layout,
             "weights": weights,
@@ -280,6 +289,17 @@ def _train_and_score(
         },
         analysis=held_out,
     )
+
+
+def _origins(checkpoints: Path, now: dict[str, Any]) -> list[dict[str, Any]]:
+    """Where a run's steps are made: now, and before it where it goes on with other code, versions or hardware."""
+    path = checkpoints / "origins.json"
+    goes_on = path.is_file() and any(checkpoints.glob("step-*.ckpt"))
+    origins = json.loads(path.read_text(encoding="utf-8")) if goes_on else []
+    if not origins or {**origins[-1], "date": now["date"]} != now:
+        origins.append(now)
+    write_atomically(path, json.dumps(origins))
+    return origins
 
 
 def _trained(

@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..objective import SCHEMES
-from .ledger import METRICS, Result
+from .ledger import CALIBRATION, METRICS, Result
 from .settings import OF_CLUSTERS, OF_POINTS, Settings
 
 if TYPE_CHECKING:
@@ -40,19 +40,21 @@ def comparison(
     Args:
         results: from a ledger.
         protocol: of the scores.
-        metrics: a column each.
+        metrics: a column each. With one of `CALIBRATION`, runs filed before it was measured are left out.
         spread: for each metric its standard deviation over seeds too, and both ends of Student's interval of the mean
             at 95 %, over the seeds where it is defined; nan for one seed.
     """
     import pandas as pd
 
+    if {*metrics} & {*CALIBRATION}:
+        results = [result for result in results if result.certainty]
     shown = [*GROUND, "scheme", *varied(results)]
     shown += _unlike(results, shown)
     rows = [
         {
             **{name: told(result, name) for name in shown},
             "group": result.group,
-            **{name: _hundred(result.scores[protocol][name]) for name in metrics},
+            **{name: 100 * result.score(name, protocol) for name in metrics},
             "seeds": result.settings["seed"],
         }
         for result in results
@@ -202,12 +204,13 @@ def result_rows(results: Sequence[Result], metrics: Sequence[str] = (*METRICS, "
 
     Names: settings as in Settings; `PROTOCOL.METRIC`, `certainty.NAME`, `provenance.NAME`.
     """
+    scored = [metric for metric in metrics if metric not in CALIBRATION]  # certainty is whole in any case
     return [
         {
             "key": result.key,
             **{name: result.setting(name) for name in Settings.__dataclass_fields__ if name != "root"},
             "chosen": " ".join(result.points),
-            **{f"{name}.{metric}": scores[metric] for name, scores in result.scores.items() for metric in metrics},
+            **{f"{name}.{metric}": scores[metric] for name, scores in result.scores.items() for metric in scored},
             **dict(_flat("certainty", result.certainty)),
             **dict(_flat("provenance", result.provenance)),
         }
@@ -244,7 +247,3 @@ def _latex(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.2f}" if value == value else "--"
     return "".join(LATEX.get(sign, sign) for sign in str(value))
-
-
-def _hundred(share: float | None) -> float:
-    return float("nan") if share is None else 100 * share

@@ -47,7 +47,7 @@ def score_table(
             "where": footing(result),
             **{name: result.setting(name) for name in fields},
             "seed": result.settings["seed"],
-            **{name: _percent(result.scores[protocol][name]) for name in metrics},
+            **{name: 100 * result.score(name, protocol) for name in metrics},
         }
         for result in results
     ]
@@ -295,7 +295,3 @@ def _hatch(axis: Axes, places: Sequence[int], *, across: bool = False) -> None:
         x, y = (0.98, place) if across else (place, 0.14)
         box = {"facecolor": "white", "edgecolor": "none", "pad": 1.0}
         axis.text(x, y, "not run", transform=at, fontsize=7, color="0.35", va="center", bbox=box, **turned)
-
-
-def _percent(value: float | None) -> float:
-    return float("nan") if value is None else 100 * value

@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
@@ -104,6 +104,30 @@ def test_the_footing_with_most_seeds_is_judged():
     assert "20 epochs" in contrast.footing
     assert contrast.found.mean == pytest.approx(100 * np.mean(CLEAR))
     assert contrast.frames == pytest.approx((100 * np.mean(CLEAR),) * 2), "all frames are alike here"
+
+
+def sure(results, *certainties):
+    """The runs, filed with a calibration each, or without where there is None."""
+    return [replace(one, certainty={} if c is None else {"overconfidence": c, "ece": abs(c)})
+            for one, c in zip(results, certainties, strict=True)]  # fmt: skip
+
+
+def test_less_overconfidence_is_better_and_is_judged_where_it_was_measured():
+    claim = next(claim for claim in claims(PAPERS) if claim.id == "conclusion/overconfidence")
+    plain, regularized = ([run(scheme, n, 0.4) for n in range(5)] for scheme in ("deep_supervision", "imacsr"))
+    sides = sure(plain, *([0.07] * 5)) + sure(regularized, 0.05, 0.051, 0.049, 0.05, 0.052)
+    assert verdict(sides, claim) == "reproduced"
+    worse = sure(plain, *([0.03] * 5)) + sure(regularized, 0.05, 0.051, 0.049, 0.05, 0.052)
+    assert verdict(worse, claim) == "contradicted"
+    (judgement,) = judge([claim], sides)
+    assert [contrast.metric for contrast in judgement.contrasts] == ["overconfidence", "ece"]
+    assert [contrast.found.mean for contrast in judgement.contrasts] == pytest.approx([-1.96, -1.96])
+    assert [contrast.frames for contrast in judgement.contrasts] == [None, None]
+    (row, _) = sheet([judgement]).to_dict("records")
+    assert (row["measured"], row["baseline"], row["over frames"]) == ("-1.96", "7.00", "")
+    assert verdict(sure(sides, *([None] * 10)), claim) == "not testable here", "filed before it was measured"
+    longer = [replace(one, settings={**one.settings, "epochs": 50}) for one in sure(sides, *([None] * 10))]
+    assert verdict(longer + sides, claim) == "reproduced", "on the footing that was measured"
 
 
 def test_of_footings_with_as_many_seeds_the_standard_split_is_judged_whatever_the_order():
