@@ -373,6 +373,7 @@ def test_tiers():
         (lambda: imachsr.Settings(scheme="magic"), "schemes known are"),
         (lambda: imachsr.Settings(points=0), "at least 1"),
         (lambda: imachsr.Settings(epochs=0), "at least 1"),
+        (lambda: imachsr.Settings(seed=-1), "at least 0"),
         (lambda: imachsr.Settings(memory_format="fast"), "choose one"),
         (lambda: imachsr.Settings(schedule="warp"), "choose one"),
         (lambda: imachsr.Settings(near="left"), "choose one"),

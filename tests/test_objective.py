@@ -819,6 +819,13 @@ def test_matching_a_gradient_that_is_not_there_is_refused():
         trainee(IMAGES, TARGETS)
 
 
+def test_matching_in_a_network_all_frozen_is_refused():
+    trainee = supervised(weighting="gradient_norm")
+    trainee.network.requires_grad_(False)
+    with pytest.raises(ValueError, match=r"got weighting='gradient_norm' and a network none of .*; .*; call requires_"):
+        trainee(IMAGES, TARGETS)
+
+
 def test_compiling_before_measuring_is_refused():
     torch.compiler.reset()
     compiled = torch.compile(supervised(names=["fine"], weighting="gradient_norm"), fullgraph=True, backend="eager")
@@ -851,6 +858,29 @@ def test_parts_of_a_batch_add_up_to_the_whole(name, changes):
     for term, value in losses.terms.items():
         if name != "imacsr" or not term.endswith("supervision"):  # there H(Y), a constant, is each part's own
             torch.testing.assert_close(terms[term], value, rtol=1e-4, atol=1e-6)
+
+
+def mean_over_nothing(logits, targets):
+    """A masked mean: 0 / 0 without labels, in value and gradient."""
+    labelled = targets != 255
+    return (F.cross_entropy(logits, targets, ignore_index=255, reduction="none") * labelled).sum() / labelled.sum()
+
+
+@pytest.mark.parametrize("loss", [nn.CrossEntropyLoss(ignore_index=255), mean_over_nothing])
+@pytest.mark.parametrize("weighting", ["fixed", "gradient_norm"])
+def test_a_part_without_labels_adds_nothing_to_losses_that_are_nan_there(loss, weighting):
+    targets = torch.stack([TARGETS[0], torch.full_like(TARGETS[1], 255)])
+    loss = at_label_size(loss)
+    whole, parts = (supervised("deep_supervision", output=loss, supervision=loss, weighting=weighting) for _ in "ab")
+    whole(IMAGES, targets).total.backward()
+    for i in (1, 0):
+        losses = parts(IMAGES[i : i + 1], targets[i : i + 1], shares(counts(targets[i : i + 1]), counts(targets)))
+        losses.total.backward()
+        if i == 1:
+            assert all(value == 0 for value in losses.terms.values())
+            assert all(not value.any() for value in gradients(parts).values())
+    for key, value in gradients(whole).items():
+        torch.testing.assert_close(gradients(parts)[key], value, rtol=1e-4, atol=1e-6)
 
 
 def test_sums_just_add_up():

@@ -35,10 +35,12 @@ PROTOCOLS = ("dataset", "paper")
 
 def result(score=0.5, fingerprint="data", **changes):
     settings = Settings(**{"data": "camvid", "scheme": "conventional", **changes})
-    scores = {**dict.fromkeys(METRICS, score), "pixel_accuracy": score}
+    scores = {**dict.fromkeys(METRICS, score), "pixel_accuracy": score, "per_class": {"iou": [score] * 2}}
+    right = round(10**6 * (score or 0))
     return Result(
         key=settings.key(fingerprint), settings=asdict(settings), classes=("road", "sky"), points=(), history=[],
-        scores={name: scores for name in PROTOCOLS}, per_image=[], certainty={"ece": 0.1},
+        scores={name: scores for name in PROTOCOLS}, certainty={"ece": 0.1},
+        per_image=[[[right] * 2, [0] * 2, [10**6 - right] * 2]],
         provenance={"fingerprint": fingerprint, "images": {"train": 3}, "image_format": "png", "device": "d"},
     )  # fmt: skip
 
@@ -169,6 +171,47 @@ def test_calibration_is_compared_over_the_runs_filed_with_it_and_corrected_apart
     assert "mF1 " not in said(capsys, "--ledger", tmp_path, "--metric", "ece")
     assert "ece - %" in said(capsys, "--ledger", tmp_path, "--metric", "ece")
     said(capsys, "export", "--ledger", tmp_path, "--metric", "ece")
+
+
+def test_without_any_calibration_there_is_no_table_of_it(tmp_path, capsys):
+    replace(result(), certainty={}).write(tmp_path)
+    assert "No results with ece published yet." in said(capsys, "table", "--ledger", tmp_path, "--metric", "ece")
+    for form in ("csv", "latex", "json"):
+        said(capsys, "table", "--ledger", tmp_path, "--metric", "ece", "--format", form)
+    assert list(comparison([], metrics=("ece",), spread=True).columns[-3:]) == ["ece sd", "ece low", "ece high"]
+
+
+def test_a_table_by_class_has_each_class_over_the_seeds(filed, capsys):
+    text = said(capsys, "table", "--ledger", filed, "--where", "data=camvid", "--by-class")
+    assert "| scheme | IoU road | IoU sky | seeds |" in text
+    assert "| conventional | 42.00 ± 1.96 | 42.00 ± 1.96 | 5 |" in text
+    for words in (("list", "--by-class"), ("table", "--by-class", "--metric", "mIoU")):
+        assert main(["results", *words, "--ledger", str(filed)]) == 1
+        assert "got --by-class; it is a table's, in place of metrics; use it" in capsys.readouterr().err
+
+
+def test_a_seed_that_was_scored_more_often_is_the_same_seed():
+    runs = [result(0.4, seed=0), result(0.4, seed=0, evaluate_every=5), result(0.42, seed=1, evaluate_every=5)]
+    (row,) = comparison(runs).to_dict("records")
+    assert (row["seeds"], row["mIoU"]) == (2, pytest.approx(41))
+
+
+def test_pairs_of_unlike_machines_and_image_files_are_told(capsys, tmp_path):
+    runs = seeds(2, 1.0)
+    runs[1].provenance["device"] = "another"
+    (row,) = compare(runs, metrics=("mIoU",)).to_dict("records")
+    assert (row["seeds"], row["unlike"]) == (2, 1)
+    without = [replace(one, certainty={}) if one.settings["seed"] == 0 else one for one in runs]
+    (row,) = compare(without, metrics=("ece",)).to_dict("records")
+    assert (row["seeds"], row["unlike"]) == (1, 0), "of the pairs that are counted"
+    copies = seeds(2, 1.0)
+    for one in copies:
+        one.provenance.update(fingerprint="copy", image_format="webp")
+    both = compare(runs + copies, metrics=("mIoU",))["where"]
+    assert [*both] == [f"{row['where']}, png images", f"{row['where']}, webp images"]
+    for one in runs:
+        one.write(tmp_path)
+    assert "2 (1 on unlike machines)" in said(capsys, "compare", "--ledger", tmp_path, "--metric", "mIoU")
 
 
 @pytest.mark.parametrize("count", [1, 2, 4])
@@ -316,9 +359,9 @@ def test_latex_shows_means_spreads_and_seeds(filed, capsys):
     assert head == ["scheme", *METRICS, "seeds"]
     table = comparison([one for one in results(filed) if one.settings["data"] == "camvid"], spread=True)
     for row, want in zip(rows, table.to_dict("records"), strict=True):
-        assert row[1] == rf"{want['mIoU']:.2f} $\pm$ {want['mIoU sd']:.2f}"
+        assert row[1] == rf"{want['mIoU']:.2f} $\pm$ {want['mIoU'] - want['mIoU low']:.2f}"
         assert row[-1] == "5"
-    assert float(rows[0][1].split()[2]) == pytest.approx(1.58, abs=0.005), "standard deviation of 40, 41, .. 44"
+    assert table["mIoU sd"][0] == pytest.approx(1.58, abs=0.005), "of 40, 41, .. 44"
     assert (table["mIoU low"][0], table["mIoU high"][0]) == pytest.approx((42 - 1.963, 42 + 1.963), abs=0.001)
     one = said(capsys, "table", "--ledger", filed, "--where", "data=streets")
     assert "One seed each: no difference here is a finding." in one
@@ -441,6 +484,40 @@ def test_a_damaged_result_is_named_and_the_others_are_there(content, why, filed)
         assert len(results(filed)) == 11
     assert why in str(told[0].message)
     assert "; move it away, and run the same again" in str(told[0].message)
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ({"scores": {}}, "KeyError: 'dataset'"),
+        ({"scores": {"dataset": {"mIoU": 0.5}}}, "KeyError: 'mPrecision'"),
+        ({"key": "f" * 16}, "its key is ffffffffffffffff"),
+        ({"settings": {**result().settings, "seed": -1}}, "got seed=-1; it must be at least 0"),
+    ],
+)
+def test_a_result_that_lacks_something_is_no_result(change, why, tmp_path):
+    (tmp_path / f"{'0' * 16}.json").write_text(json.dumps({**asdict(result()), "key": "0" * 16, **change}))
+    with pytest.warns(UserWarning, match=why):
+        assert results(tmp_path) == []
+
+
+def test_scores_that_do_not_follow_from_the_counts_are_not_published(tmp_path):
+    better = result(0.5)
+    better.scores["dataset"]["mIoU"] = 0.99
+    better.write(tmp_path / "ledger")
+    with pytest.raises(ValueError, match=r"got result .* with mIoU 0.99, but 0.5 by its counts of pixels; .*anew"):
+        imachsr.experiment.publish([better.key], ledger=tmp_path / "ledger", published=tmp_path / "results")
+    assert not (tmp_path / "results").exists()
+
+
+def test_a_first_phase_is_published_with_what_came_of_it(tmp_path):
+    first = result(scheme="deep_supervision", analysis=0.1)
+    second = result(scheme="hs3")
+    second.provenance["hs3"] = {"first_phase": first.key}
+    for one in (first, second):
+        one.write(tmp_path / "ledger")
+    imachsr.experiment.publish([second.key], ledger=tmp_path / "ledger", published=tmp_path / "results")
+    assert {one.key for one in results(tmp_path / "results")} == {first.key, second.key}
 
 
 def test_the_command_says_damage_in_a_line_and_goes_on(filed):

@@ -41,9 +41,9 @@ def compare(
     Returns:
         Columns: where; scheme, and settings in which runs of one scheme differ; metric; `baseline` and mean, per cent;
         difference, its mean in points, with low and high of its Student interval at 95 % (nan for one seed); relative,
-        in per cent of the baseline; seeds; p after Holm's correction over all schemes of the results on that ground, in
-        every metric of its family, with the seeds that a verdict takes (nan with fewer); finding. Without a seed that
-        both were run with: nan and 0 seeds.
+        in per cent of the baseline; seeds; unlike, how many of the pairs ran on unlike processors; p after Holm's
+        correction over all schemes of the results on that ground, in every metric of its family, with the seeds that a
+        verdict takes (nan with fewer); finding. Without a seed that both were run with: nan and 0 seeds.
 
     Raises:
         ValueError: no run of the baseline, or several of one seed that differ in what the other side does not have; a
@@ -64,17 +64,27 @@ def compare(
     shown = {baseline, *(schemes_there if schemes is None else schemes)}
     columns = varied([result for result in results if result.settings["scheme"] in shown])
     ordered = [*metrics, *(metric for metric in EVERY if metric not in metrics)]
-    rows = []
+    rows: list[dict[str, Any]] = []
     for ours in _arranged(results, baseline):
         same = {"scheme": ours[0].settings["scheme"], **{name: told(ours[0], name) for name in columns}}
         try:
-            rows += [{"where": ground, **same, **row} for ground, row in _differences(ours, theirs, ordered, protocol)]
+            found = _differences(ours, theirs, ordered, protocol)
+            rows += [{"where": _where(run, results), **same, **row} for run, row in found]
         except ValueError:  # of a scheme nobody asked for
             if same["scheme"] in shown:
                 raise
-    for ground, family in product({row["where"] for row in rows}, FAMILIES):
+    grounds = [*dict.fromkeys(row["where"] for row in rows)]
+    for ground, family in product(grounds, FAMILIES):
         _find([row for row in rows if row["where"] == ground and row["metric"] in family])
-    return pd.DataFrame([row for row in rows if row["scheme"] in shown and row["metric"] in metrics])
+    told_of = [row for row in rows if row["scheme"] in shown and row["metric"] in metrics]
+    told_of.sort(key=lambda row: grounds.index(row["where"]))
+    return pd.DataFrame(told_of)
+
+
+def _where(run: Result, results: Sequence[Result]) -> str:
+    """The run's footing; its image files, too, where they are not the same for all."""
+    files = {one.provenance.get("image_format", "") for one in results}
+    return f"{footing(run)}, {run.provenance.get('image_format')} images" if len(files) > 1 else footing(run)
 
 
 def _arranged(results: Sequence[Result], baseline: str) -> list[list[Result]]:
@@ -97,26 +107,28 @@ def _find(rows: Sequence[dict[str, Any]]) -> None:
 
 def _differences(
     ours: list[Result], theirs: list[Result], metrics: Sequence[str], protocol: str
-) -> Iterator[tuple[str, dict[str, Any]]]:
-    """(footing, row) for each ground that runs of one arrangement share with the baseline."""
+) -> Iterator[tuple[Result, dict[str, Any]]]:
+    """(one of the runs, row) for each ground that runs of one arrangement share with the baseline."""
     idle = [name for name in OF_POINTS if ours[0].idle(name) or theirs[0].idle(name)]
     shared = pairs(ours, theirs, {"scheme", *OF_CLUSTERS, *idle})
     for metric in metrics:
         for both in shared.values():
-            yield footing(both[0][0]), _row(metric, both, protocol)
+            yield both[0][0], _row(metric, both, protocol)
         if not shared:
-            yield footing(ours[0]), _row(metric, [], protocol)
+            yield ours[0], _row(metric, [], protocol)
 
 
 def _row(metric: str, both: Sequence[tuple[Result, Result]], protocol: str) -> dict[str, Any]:
     nan, scores = float("nan"), scored(both, metric, protocol)
     if not scores:
         return {"metric": metric, "baseline": nan, "mean": nan, "difference": nan, "low": nan, "high": nan,
-                "relative": nan, "seeds": 0, "p": nan}  # fmt: skip
+                "relative": nan, "seeds": 0, "unlike": 0, "p": nan}  # fmt: skip
     mean, base = (sum(side) / len(scores) for side in zip(*scores, strict=True))
     found = paired([a - b for a, b in scores])
+    counted = [pair for pair in both if scored([pair], metric, protocol)]
+    unlike = sum(ours.provenance.get("device") != theirs.provenance.get("device") for ours, theirs in counted)
     relative = 100 * found.mean / base if base > 0 else nan  # overconfidence may be below 0
     return {
         "metric": metric, "baseline": base, "mean": mean, "difference": found.mean, "low": found.low,
-        "high": found.high, "relative": relative, "seeds": len(scores), "p": found.p,
+        "high": found.high, "relative": relative, "seeds": len(scores), "unlike": unlike, "p": found.p,
     }  # fmt: skip

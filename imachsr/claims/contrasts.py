@@ -34,7 +34,7 @@ class Contrast:
         frames: 95 % interval over test frames (block bootstrap); None where the counts of each image do not tell it.
         adjusted: p after Holm's correction within the claim's table: of no difference, or for an equivalence of one
             beyond its margin; nan with fewer seeds than a verdict takes.
-        family: how many comparisons that table judges, this one counted.
+        family: how many comparisons that table has, run or not.
         margin: of an equivalence, in points; 0 for a comparison.
         baseline: mean of the worse side over those seeds, in per cent.
         aside: differences of other seeds, which are not judged.
@@ -82,7 +82,8 @@ def measure(claim: Claim, runs: Sequence[Result], protocol: str, seeds: int) -> 
     named = _named(claim)
 
     def of(side: Mapping[str, Any]) -> list[Result]:
-        return [run for run in runs if matches(run, wanted(claim, side))]
+        asked = wanted(claim, side)
+        return [run for run in runs if matches(run, asked)]
 
     shared = [pairs(of(better), of(worse), named) for better, worse in claim.contrasts]
 
@@ -131,7 +132,7 @@ def _named(claim: Claim) -> set[str]:
 
 def wanted(claim: Claim, side: Mapping[str, Any]) -> dict[str, Any]:
     """Settings of a side's runs; what the claim names elsewhere, and what is about points, is as in a plain run."""
-    plain = {name: getattr(Settings(), name) for name in _named(claim) - {"scheme"}}
+    plain = {name: getattr(Settings, name) for name in _named(claim) - {"scheme"}}
     return {**plain, **side, **claim.only}
 
 

@@ -66,22 +66,18 @@ def judge(
         raise ValueError(f"got protocol={protocol!r}; scores are filed under {[*PROTOCOLS]}; use one of them")
     runs = [result for result in results if is_evidence(result)]
     measured = {claim.id: measure(claim, runs, protocol, seeds) for claim in claims}
-    for table in dict.fromkeys(claim.table for claim in claims):
-        _correct([measured[claim.id] for claim in claims if claim.table == table], seeds)
+    for table, planned in _planned(claims).items():
+        _correct([measured[claim.id] for claim in claims if claim.table == table], seeds, planned)
     judges: dict[str, Callable[[Claim, list[Contrast], int], tuple[str, str]]] = {
         "comparison": _compared,
         "equivalence": _equivalent,
         "arithmetic": lambda claim, *_: _arithmetic(claim, Path(folder or papers_folder())),
         "elsewhere": lambda claim, *_: (UNTESTED, claim.needs),
     }
-    planned = _planned(claims)
     found = []
     for claim in claims:
         contrasts = tuple(measured[claim.id])
         verdict, why = judges[claim.kind](claim, measured[claim.id], seeds)
-        judged = min((contrast.family for contrast in contrasts), default=0)
-        if verdict in (REPRODUCED, CONTRADICTED) and judged < planned[claim.table]:
-            why += f"; corrected over {judged} of the table's {planned[claim.table]} comparisons, so far"
         if others := max((len(contrast.aside) for contrast in contrasts), default=0):
             why += f"; {others} other seed{'s' * (others > 1)} not judged"
         found.append(Judgement(claim, verdict, why, contrasts))
@@ -98,16 +94,16 @@ def _planned(claims: Sequence[Claim]) -> Counter[str]:
     return Counter(every.values())
 
 
-def _correct(rows: list[list[Contrast]], seeds: int) -> None:
-    """Holm over all comparisons of one table that can bring a verdict, in place; what claims share enters once.
+def _correct(rows: list[list[Contrast]], seeds: int, planned: int) -> None:
+    """Holm over all comparisons of one table, in place; what claims share enters once.
 
-    A comparison of fewer seeds than a verdict takes has no corrected p and corrects no other; what it could see is
-    told as if it were the next one to be judged.
+    One that is not run, or with fewer seeds than a verdict takes, enters with p = 1: its place is kept, so that no
+    verdict lapses as more is run.
     """
     ps = {_same(c): _p(c) for row in rows for c in row if c.found and len(c.found.differences) >= seeds}
-    adjusted = dict(zip(ps, holm([*ps.values()]), strict=True))
+    adjusted = dict(zip(ps, holm([*ps.values(), *[1.0] * (planned - len(ps))]), strict=False))
     for row in rows:
-        row[:] = [replace(c, adjusted=adjusted.get(_same(c), float("nan")), family=len({*ps, _same(c)})) for c in row]
+        row[:] = [replace(c, adjusted=adjusted.get(_same(c), float("nan")), family=planned) for c in row]
 
 
 def _same(contrast: Contrast) -> str:

@@ -7,12 +7,10 @@ from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from typing import Any
 
-from ..experiment import Result, Settings
+from ..experiment import Result
+from ..experiment.settings import ASIDE
 
 Pairs = dict[str, list[tuple[Result, Result]]]
-# The seed makes the pairs. How often a run was scored on the way changes no score; nor does the memory format, which is
-# chosen by speed, but for sums in another order.
-ASIDE = frozenset(("seed", "evaluate_every", "memory_format"))
 
 
 def pairs(ours: Sequence[Result], theirs: Sequence[Result], named: AbstractSet[str]) -> Pairs:
@@ -50,13 +48,8 @@ def _ground(run: Result, named: AbstractSet[str]) -> str:
     """Equal for runs that may be compared: settings not named by the contrast, data, processes, and both of today."""
     shared = {k: v for k, v in _decisive(run).items() if k not in named and k not in ASIDE}
     fingerprint, numerics, processes = run.origin
-    return json.dumps([shared, fingerprint, processes, numerics == _settings(run).numerics], sort_keys=True)
+    return json.dumps([shared, fingerprint, processes, numerics == run.as_settings.numerics], sort_keys=True)
 
 
 def _decisive(run: Result) -> dict[str, Any]:
-    return _settings(run).decisive()
-
-
-def _settings(run: Result) -> Settings:
-    known = {name: value for name, value in run.settings.items() if name in Settings.__dataclass_fields__}
-    return Settings(**{**known, "tier": "custom"})  # a tier is a name for cost; what was run is in the other fields
+    return run.as_settings.decisive()

@@ -21,6 +21,11 @@ SETTINGS = {"points": "M = {}", "distance": "distance {}", "near": "near {}", "t
             "clustering": "clusters {}", "lighter": "at {:g} times the cost", "weighting": "{}",
             "lambda_": "lambda {:g}"}  # fmt: skip
 
+COLUMNS = (
+    "id", "where", "says", "compared", "on", "reported", "baseline", "measured", "seeds", "not judged", "over seeds",
+    "over frames", "p (Holm)", "visible", "verdict", "why",
+)  # fmt: skip
+
 
 def label(claim: Claim, contrast: Contrast) -> str:
     """A comparison in few words, for the row of a figure: "Table 2, CamVid, DeepLabv3+: imacsr, mIoU".
@@ -62,24 +67,9 @@ def sheet_markdown(judgements: Sequence[Judgement]) -> str:
 
 def _row(judgement: Judgement, contrast: Contrast | None) -> dict[str, str]:
     claim = judgement.claim
-    row = {
-        "id": claim.id,
-        "where": f"{claim.paper} {claim.where}",
-        "says": claim.says,
-        "compared": "",
-        "on": "",
-        "reported": "",
-        "baseline": "",
-        "measured": "",
-        "seeds": "",
-        "not judged": "",
-        "over seeds": "",
-        "over frames": "",
-        "p (Holm)": "",
-        "visible": "",
-        "verdict": judgement.verdict,
-        "why": judgement.why,
-    }
+    row = dict.fromkeys(COLUMNS, "")
+    row.update(id=claim.id, where=f"{claim.paper} {claim.where}", says=claim.says)
+    row.update(verdict=judgement.verdict, why=judgement.why)
     if contrast is None:
         return row
     row["compared"] = f"{_side(contrast.better)} - {_side(contrast.worse)}, {contrast.metric}"

@@ -10,9 +10,9 @@ from functools import lru_cache
 
 import numpy as np
 
+from ..experiment.tables import LEVEL, half_interval
 from ..metrics.protocols import MEANS, image_accuracy, image_means
 
-LEVEL = 0.05  # of every test; intervals cover 1 - LEVEL
 VALUES = 2**21  # counts that resampled images may hold at once
 POWER = 0.8  # of the smallest effect that is called visible
 
@@ -107,9 +107,9 @@ def paired(differences: Sequence[float]) -> Paired:
     mean, count = sum(values) / len(values), len(values)
     if count < 2:
         return Paired(values, mean, *[float("nan")] * 3)
-    error, free = _standard_error(values), count - 1
-    reach = float(t.ppf(1 - LEVEL / 2, free)) * error
-    p = float(2 * t.sf(abs(mean) / error, free)) if error else float(mean == 0)
+    error = _standard_error(values)
+    reach = float(half_interval(np.std(values, ddof=1), count))
+    p = float(2 * t.sf(abs(mean) / error, count - 1)) if error else float(mean == 0)
     return Paired(values, mean, mean - reach, mean + reach, p)
 
 

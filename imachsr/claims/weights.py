@@ -85,6 +85,7 @@ class Support:
 def supported(runs: Sequence[Result] | None = None, *, metric: str = "mIoU", protocol: str = "dataset") -> Support:
     """Compare every pair of weights with the defaults, seed by seed, where nothing else differs.
 
+    Seeds 0 to `SEEDS` - 1 count, as for a verdict: neither chosen seeds nor a look after each new one decides.
     Of several sweeps the one with the most runs is told.
 
     Args:
@@ -101,7 +102,8 @@ def supported(runs: Sequence[Result] | None = None, *, metric: str = "mIoU", pro
     words: dict[str, str] = {}
     for (alpha, lambda_), ours in cells.items():
         for ground, both in pairs(ours, plain, {"scheme", *OF_POINTS}).items():
-            if differences := [ours - theirs for ours, theirs in scored(both, metric, protocol)]:
+            judged = [pair for pair in both if pair[0].settings["seed"] in range(SEEDS)]
+            if differences := [ours - theirs for ours, theirs in scored(judged, metric, protocol)]:
                 grounds.setdefault(ground, []).append(Cell(alpha, lambda_, paired(differences)))
                 words[ground] = footing(both[0][0])
     if not grounds:

@@ -6,7 +6,7 @@ import argparse
 
 from .arguments import size, verb_parser
 
-NEEDS = {"get": ("root",), "check": ("root",), "pack": ("root", "size", "to")}
+NEEDS = {"get": (), "check": (), "pack": ("size", "to")}
 ONLY = {
     "source": ("get",),
     "size": ("pack",),

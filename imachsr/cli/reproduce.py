@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import argparse
 import ast
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -66,11 +70,25 @@ def add(verbs: argparse._SubParsersAction) -> None:
 def _reproduce(given: argparse.Namespace) -> int:
     from ..reproduce import reproduce
 
-    return reproduce(
-        given.chosen, tier=given.tier, data=given.data, root=given.root, seeds=given.seeds, jobs=given.jobs,
-        scheduler=given.scheduler, launch=given.launch, size=given.size, epochs=given.epochs, dry_run=given.dry_run,
-        given=dict(map(_named, given.parameter)), out=given.out, store_outputs=given.store,
-    )  # fmt: skip
+    with _stopped_as_by_ctrl_c():
+        return reproduce(
+            given.chosen, tier=given.tier, data=given.data, root=given.root, seeds=given.seeds, jobs=given.jobs,
+            scheduler=given.scheduler, launch=given.launch, size=given.size, epochs=given.epochs,
+            dry_run=given.dry_run, given=dict(map(_named, given.parameter)), out=given.out, store_outputs=given.store,
+        )  # fmt: skip
+
+
+@contextmanager
+def _stopped_as_by_ctrl_c() -> Iterator[None]:
+    """SIGTERM, as a queue's or a machine's end sends it, ends a batch with the same words."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL if before is None else before)  # None: not set from Python
 
 
 def _named(text: str) -> tuple[str, Any]:

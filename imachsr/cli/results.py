@@ -61,6 +61,7 @@ def add(verbs: argparse._SubParsersAction) -> None:
         "--metric", action="append", choices=[*METRICS, "pixel_accuracy", *CALIBRATION],
         help=f"repeatable (default: mIoU in lists, elsewhere {', '.join(METRICS)})",
     )  # fmt: skip
+    parser.add_argument("--by-class", action="store_true", help="of table: the IoU of each class in place of the means")
     parser.add_argument("--protocol", default="dataset", choices=[*PROTOCOLS], help="(default: dataset; CSV: all)")
     parser.add_argument("--baseline", choices=[*SCHEMES], help="of compare (default: conventional)")
     parser.add_argument(
@@ -76,6 +77,7 @@ def add(verbs: argparse._SubParsersAction) -> None:
 def _results(given: argparse.Namespace) -> None:
     from ..experiment import ledger_folder, published_folder, results, write_atomically
     from ..experiment.choosing import chosen, wanted
+    from ..experiment.ledger import OF_CLASS
     from ..objective import SCHEMES
 
     if given.rest and given.act == "list" and not given.keys and given.rest[0] in ACTS:
@@ -88,6 +90,8 @@ def _results(given: argparse.Namespace) -> None:
         )
     if given.baseline and given.act != "compare":
         raise ValueError(f"got --baseline with {given.act!r}; only compare takes one off; leave it out")
+    if given.by_class and (given.act != "table" or given.metric):
+        raise ValueError("got --by-class; it is a table's, in place of metrics; use it with table and without --metric")
     given.baseline = given.baseline or "conventional"
     where = wanted(given.where)
     if given.act == "publish":
@@ -109,6 +113,8 @@ def _results(given: argparse.Namespace) -> None:
         come = "they come with the repository, or by `imachsr results publish`" if given.published else None
         print(f"no results yet; {come or '`imachsr run` files one'}")
         return
+    if given.by_class:
+        given.metric = [f"{OF_CLASS}{name}" for name in dict.fromkeys(name for one in found for name in one.classes)]
     found.sort(key=lambda r: (*(r.settings[name] for name in ("data", "model", "scheme", "seed")), r.key))
     text = _written(found, form, given).rstrip("\n")
     if given.out is None:
@@ -193,7 +199,8 @@ def _compared(found: list[Result], form: str, given: argparse.Namespace) -> str:
     table = compare(found, given.baseline, given.metric or METRICS, given.protocol, given.schemes)
     if table.empty:
         return f"nothing beside {given.baseline} is filed or chosen; a difference has two sides; add another scheme"
-    shown = table.drop(columns=["baseline", "mean", "difference", "low", "high", "relative", "seeds", "p", "finding"])
+    shown = table.drop(columns=["baseline", "mean", "difference", "low", "high", "relative", "seeds", "unlike", "p",
+                                "finding"])  # fmt: skip
     shown[given.baseline] = [_fixed(value) for value in table["baseline"]]
     shown["scheme's"] = [_fixed(value) for value in table["mean"]]
     shown["difference"] = [_fixed(value, sign="+") for value in table["difference"]]
@@ -203,7 +210,11 @@ def _compared(found: list[Result], form: str, given: argparse.Namespace) -> str:
     ]
     shown["relative %"] = [_fixed(value, sign="+") for value in table["relative"]]
     shown["p"] = [_fixed(value, digits=3) for value in table["p"]]
-    shown["seeds"], shown["finding"] = table["seeds"], table["finding"]
+    shown["seeds"] = [
+        f"{seeds} ({unlike} on unlike machines)" if unlike else f"{seeds}"
+        for seeds, unlike in zip(table["seeds"], table["unlike"], strict=True)
+    ]
+    shown["finding"] = table["finding"]
     notes = f"{NOTES} Protocol {given.protocol}."
     if form == "latex":
         words, shown = said_once(shown, kept=[name for name in shown.columns if name != "where"])

@@ -9,17 +9,23 @@ import re
 import tempfile
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from ..metrics.protocols import MEANS, image_means
 from ..objective import SCHEMES
 from ..training.checkpoint import write_whole
-from .settings import OF_CLUSTERS, OF_POINTS, Settings
+from .settings import Settings
 
 TUNING = "tuning"
+NAME = re.compile(r"[0-9a-f]{16}\.json")  # of a file in a ledger: its key
 METRICS = ("mIoU", "mPrecision", "mRecall", "mF1")
+OF_CLASS = "IoU "  # in front of a class: a metric of its own
 CALIBRATION = ("overconfidence", "ece")  # in `Result.certainty`, the same under every protocol; lower is better
 NAMED = frozenset(("tier", "data", "split", "model", "size", "epochs", "scheme", "seed"))  # settings no result lacks
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)  # said of a write, without a name
@@ -82,27 +88,39 @@ class Result:
         return tuple(value) if isinstance(value, list) else value
 
     def score(self, metric: str, protocol: str = "dataset") -> float:
-        """A score after the last epoch, as a share of one; nan where it is undefined, or was not measured then."""
-        value = self.certainty.get(metric) if metric in CALIBRATION else self.scores[protocol][metric]
+        """A score after the last epoch, as a share of one; nan where it is undefined, or was not measured then.
+
+        Args:
+            metric: one of `METRICS`, "pixel_accuracy", "IoU CLASS" or one of `CALIBRATION`.
+            protocol: of the score; calibration has none.
+        """
+        if metric.startswith(OF_CLASS):
+            place, per_class = metric.removeprefix(OF_CLASS), self.scores[protocol]["per_class"]["iou"]
+            value = per_class[self.classes.index(place)] if place in self.classes else None
+        else:
+            value = self.certainty.get(metric) if metric in CALIBRATION else self.scores[protocol][metric]
         return float("nan") if value is None else value
 
     def idle(self, name: str) -> bool:
-        """Whether a setting says nothing of the result's scheme, which has no points, clusters or regularizer."""
-        scheme = SCHEMES[self.settings["scheme"]]
-        return (
-            (name in OF_POINTS and not scheme.uses_points)
-            or (name in OF_CLUSTERS and scheme.clusters is None)
-            or (name == "lambda_" and scheme.regularizer is None)
-        )
+        """Whether a setting says nothing of the result's scheme, see `Settings.idle`."""
+        return name in self._idle
+
+    @cached_property
+    def _idle(self) -> set[str]:
+        return self.as_settings.idle()
+
+    @cached_property
+    def as_settings(self) -> Settings:
+        """The settings again, without the tier's name: its defaults may be others by now; what was run is named."""
+        known = {name: value for name, value in self.settings.items() if name in Settings.__dataclass_fields__}
+        return Settings(**{**known, "tier": "custom"})
 
     @property
     def group(self) -> str:
         """Equal for results that differ in their seed alone: same settings, data, numerics and processes."""
-        known = {name: value for name, value in self.settings.items() if name in Settings.__dataclass_fields__}
-        try:
-            settings = Settings(**known)
-        except ValueError:  # its tier has other defaults by now, so the name no longer stands for what was run
-            settings = Settings(**{**known, "tier": "custom"})
+        settings = self.as_settings
+        with suppress(ValueError):  # its tier may have other defaults by now
+            settings = replace(settings, tier=self.settings["tier"])
         return f"{settings.alike()} {self.origin}"
 
     @property
@@ -145,6 +163,11 @@ class Result:
                 raise KeyError(*sorted(missing))
             if result.settings["scheme"] not in SCHEMES:
                 raise ValueError(f"scheme {result.settings['scheme']!r} is not known here")
+            if NAME.fullmatch(Path(path).name) and result.key != Path(path).stem:
+                raise ValueError(f"its key is {result.key}")
+            result.as_settings  # noqa: B018 what was run must make sense
+            for scores in (result.scores["dataset"], *result.scores.values()):
+                _ = [scores[metric] for metric in METRICS]
         except (OSError, ValueError, TypeError, KeyError) as error:
             raise ValueError(
                 f"got {path}, which is no whole result ({type(error).__name__}: {error}); a ledger holds one JSON per "
@@ -202,7 +225,7 @@ def _filed(folder: Path) -> list[Path]:
         raise OSError(
             f"got ledger {folder}, which cannot be read ({error.strerror}); it is a folder of results; name another",
         ) from error
-    return [folder / name for name in names if re.fullmatch(r"[0-9a-f]{16}\.json", name)]
+    return [folder / name for name in names if NAME.fullmatch(name)]
 
 
 @contextmanager
@@ -233,7 +256,10 @@ def usable(ledger: Path) -> None:
 def publish(keys: list[str], *, ledger: str | Path | None = None, published: str | Path | None = None) -> list[Path]:
     """Copy chosen Results, named by the beginnings of their keys, from the local ledger to the published ones.
 
-    Those of split `tune` go to a folder of their own there.
+    Those of split `tune` go to a folder of their own there. A first phase goes with the result that came of it.
+
+    Raises:
+        ValueError: no such result, or one whose scores are not those of its own counts.
     """
     ledger, published = Path(ledger or ledger_folder()), Path(published or published_folder())
     if not keys:
@@ -241,8 +267,22 @@ def publish(keys: list[str], *, ledger: str | Path | None = None, published: str
     paths = []
     for key in keys:
         result = the_one(key, ledger)
-        paths.append(result.write(published / TUNING if result.setting("split") == "tune" else published))
+        first = ledger / f"{result.provenance.get('hs3', {}).get('first_phase', '')}.json"
+        for one in (result, *([Result.read(first)] if first.is_file() else [])):
+            _check_counts(one)
+            paths.append(one.write(published / TUNING if one.setting("split") == "tune" else published))
     return paths
+
+
+def _check_counts(result: Result) -> None:
+    """Scores that cannot be computed again from what they were computed from are nobody's results."""
+    counts = np.asarray(result.per_image).sum(0)[None]  # all images as one, see `metrics.protocols`
+    found, filed = float(image_means(counts, "image")[0][MEANS["mIoU"]]), result.scores["dataset"]["mIoU"]
+    if filed is None or abs(found - filed) > 1e-9:
+        raise ValueError(
+            f"got result {result.key} with mIoU {filed}, but {found} by its counts of pixels; what is published can be "
+            "computed again; run its settings anew"
+        )
 
 
 def write_atomically(path: str | Path, content: str | bytes) -> None:

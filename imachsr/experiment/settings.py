@@ -44,6 +44,9 @@ OF_POINTS = (
     "points", "near", "distance", "names", "alpha", "lambda_", "divide", "weighting", "weight_schedule",
     "supervision", "gamma",
 )  # fmt: skip
+# The seed tells runs of one setting apart. How often a run was scored on the way changes no score; nor does the memory
+# format, which is chosen by speed, but for sums in another order.
+ASIDE = ("seed", "evaluate_every", "memory_format")
 OF_CLUSTERS = ("theta", "clustering", "lighter")
 BY_HAND = ("manual", "halving")  # groupings that ask no data
 SHARE = 0.1  # of the training images, kept out for the analysis (HS3 Section 3.1.1)
@@ -77,7 +80,7 @@ CHOICES: dict[str, tuple[str, ...]] = {
 }
 LEAST = {
     "points": 1, "distance": 1, "length": 1, "epochs": 1, "batch_size": 1, "evaluate_every": 0, "workers": 0,
-    "warmup": 0, "accumulate": 1,
+    "warmup": 0, "accumulate": 1, "seed": 0,
 }  # fmt: skip
 
 
@@ -271,7 +274,7 @@ class Settings:
         return {**kept, "weights": content_of(self.weights) if self.weights else None}
 
     def decisive(self) -> dict[str, Any]:
-        """The fields that can change the numbers; for the conventional scheme nothing about points is left."""
+        """What a run is known by: the fields that can change the numbers, how often it is scored, the tier's name."""
         chosen = {k: v for k, v in asdict(self).items() if k not in ("root", "workers")}
         for name, before in LATER.items():
             if chosen[name] == before:
@@ -280,13 +283,21 @@ class Settings:
             chosen.pop("crop", None)  # as if it were not named
         if self.weights is not None:
             chosen["weights"] = content_of(self.weights)
-        if SCHEMES[self.scheme].regularizer is None:
-            chosen["lambda_"] = Settings.lambda_  # as if it were not named
-        silent = [] if SCHEMES[self.scheme].uses_points else [*OF_POINTS]
-        silent += [] if self._merges else [*OF_CLUSTERS]
-        silent += ["theta", "analysis"] if self._merges and not self.derives else []
-        silent += ["analysis"] if self.derives and self.analysis == SHARE else []  # as if it were not named
-        return {name: value for name, value in chosen.items() if name not in silent}
+        if self.derives and self.analysis == SHARE:
+            chosen.pop("analysis", None)  # as if it were not named
+        idle = self.idle()
+        if "points" not in idle and "lambda_" in idle:
+            idle.remove("lambda_")  # the first keys name it, as it is by default
+            chosen["lambda_"] = Settings.lambda_
+        return {name: value for name, value in chosen.items() if name not in idle}
+
+    def idle(self) -> set[str]:
+        """Fields that say nothing of the scheme: of points, clusters or a regularizer that it does not have."""
+        asked = SCHEMES[self.scheme]
+        names = set() if asked.uses_points else {*OF_POINTS}
+        names |= set() if asked.regularizer else {"lambda_"}
+        names |= set() if self._merges else {*OF_CLUSTERS}
+        return names | ({"theta", "analysis"} if self._merges and not self.derives else set())
 
     @property
     def _merges(self) -> bool:
@@ -316,7 +327,7 @@ class Settings:
 
     def alike(self) -> str:
         """What runs that differ in their seed alone have in common, as text."""
-        return json.dumps({name: value for name, value in self.decisive().items() if name != "seed"}, sort_keys=True)
+        return json.dumps({k: v for k, v in self.decisive().items() if k not in ASIDE}, sort_keys=True)
 
     def key(self, data_fingerprint: str) -> str:
         """Content key: sha256 of the decisive settings, the data and the numerics version, 16 hex digits."""

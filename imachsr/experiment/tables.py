@@ -12,12 +12,13 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..objective import SCHEMES
-from .ledger import CALIBRATION, METRICS, Result
+from .ledger import CALIBRATION, METRICS, OF_CLASS, Result
 from .settings import OF_CLUSTERS, OF_POINTS, Settings
 
 if TYPE_CHECKING:
     import pandas as pd
 
+LEVEL = 0.05  # of every test; intervals cover 1 - LEVEL
 GROUND = ("tier", "data", "split", "model", "size", "epochs")
 SPREAD, LOW, HIGH = " sd", " low", " high"  # end the names of a metric's columns about its mean
 # settings that a footing always names, that a study varies, or that change no score
@@ -46,8 +47,7 @@ def comparison(
     """
     import pandas as pd
 
-    if {*metrics} & {*CALIBRATION}:
-        results = [result for result in results if result.certainty]
+    results = measured(results, metrics)
     shown = [*GROUND, "scheme", *varied(results)]
     shown += _unlike(results, shown)
     rows = [
@@ -60,25 +60,36 @@ def comparison(
         for result in results
     ]
     if not rows:
-        return pd.DataFrame(columns=[*shown, *metrics, "seeds"])
-    table = pd.DataFrame(rows)
+        ends = [metric + end for end in (SPREAD, LOW, HIGH) for metric in metrics] if spread else []
+        return pd.DataFrame(columns=[*shown, *metrics, "seeds", *ends])
+    table = pd.DataFrame(rows).drop_duplicates(["group", "seeds"])  # a seed that was scored more often, too
     table["scheme"] = pd.Categorical(table["scheme"], [*SCHEMES], ordered=True)
     grouped = table.groupby([*shown, "group"], observed=True, sort=True)
     merged = grouped.agg({**dict.fromkeys(metrics, "mean"), "seeds": "nunique"})
     if spread:
-        deviations, reach = grouped[[*metrics]].std(), _reach(grouped[[*metrics]])
+        deviations = grouped[[*metrics]].std()
+        reach = half_interval(deviations, grouped[[*metrics]].count())
         merged = merged.join(deviations.add_suffix(SPREAD))
         merged = merged.join((merged[[*metrics]] - reach).add_suffix(LOW))
         merged = merged.join((merged[[*metrics]] + reach).add_suffix(HIGH))
     return merged.reset_index().drop(columns="group")
 
 
-def _reach(grouped: Any) -> pd.DataFrame:
-    """Half of Student's interval of each mean at 95 %."""
+def half_interval(deviation: Any, count: Any) -> Any:
+    """Half of Student's interval of a mean at 1 - `LEVEL`: numbers, arrays or tables; nan for one.
+
+    Args:
+        deviation: standard deviation of what the mean is of.
+        count: how many.
+    """
     from scipy.stats import t
 
-    seeds = grouped.count()
-    return grouped.std() * t.ppf(0.975, seeds - 1) / seeds**0.5
+    return t.ppf(1 - LEVEL / 2, count - 1) * deviation / count**0.5
+
+
+def measured(results: Sequence[Result], metrics: Sequence[str]) -> list[Result]:
+    """Those that have all of the metrics: calibration is younger than the first results."""
+    return [result for result in results if result.certainty or not {*metrics} & {*CALIBRATION}]
 
 
 def varied(results: Sequence[Result]) -> list[str]:
@@ -113,7 +124,7 @@ def told(result: Result, name: str) -> str | int:
 
 
 def footing(result: Result) -> str:
-    """What a result was run on, in words: scores of equal words may be compared."""
+    """What a result was run on, in words. Equal words, data and processes: scores may be compared."""
     unusual = [
         f", {name} {result.setting(name)}"
         for name in Settings.__dataclass_fields__
@@ -133,8 +144,9 @@ def said_once(table: pd.DataFrame, kept: Collection[str] = ("scheme", *METRICS, 
 
 def results_markdown(results: Sequence[Result], protocol: str = "dataset", metrics: Sequence[str] = METRICS) -> str:
     """The comparison as a Markdown table with the notes a reader needs: protocol, seeds, image files, hardware."""
+    results = measured(results, metrics)
     if not results:
-        return "No results published yet."
+        return f"No results with {', '.join(metrics)} published yet."
     table = with_reach(comparison(results, protocol, metrics, spread=True), metrics)
     words, table = said_once(table, ("scheme", *metrics, "seeds"))
     lines = ["| " + " | ".join(table.columns) + " |", "|" + "---|" * len(table.columns)]
@@ -178,18 +190,13 @@ def with_reach(table: pd.DataFrame, metrics: Sequence[str]) -> pd.DataFrame:
 
 
 def results_latex(results: Sequence[Result], protocol: str = "dataset", metrics: Sequence[str] = METRICS) -> str:
-    """The comparison for a paper: mean and standard deviation over seeds, what all rows share in the caption."""
-    spreads = [metric + SPREAD for metric in metrics]
-    whole = comparison(results, protocol, metrics, spread=True)
-    whole = whole.drop(columns=[metric + end for metric in metrics for end in (LOW, HIGH)])
-    words, table = said_once(whole, ("scheme", *metrics, *spreads, "seeds"))
-    for metric in metrics:
-        table[metric] = [
-            f"{mean:.2f} ± {sd:.2f}" if sd == sd else f"{mean:.2f}" if mean == mean else "--"
-            for mean, sd in zip(table[metric], table.pop(metric + SPREAD), strict=True)
-        ]
-    notes = f"Per cent, protocol {protocol}, mean ± standard deviation over seeds; one seed has none."
-    return latex_table(table, f"{notes} Shared: {words}." if words else notes)
+    """The comparison for a paper: means with their intervals, what all rows share in the caption."""
+    table = with_reach(comparison(results, protocol, metrics, spread=True), metrics)
+    words, table = said_once(table, ("scheme", *metrics, "seeds"))
+    notes = (
+        f"Per cent, protocol {protocol}, mean over seeds ± half of Student's 95 % interval of it; one seed has none."
+    )
+    return latex_table(table.replace("", "--"), f"{notes} Shared: {words}." if words else notes)
 
 
 def latex_table(table: pd.DataFrame, caption: str) -> str:
@@ -202,7 +209,7 @@ def latex_table(table: pd.DataFrame, caption: str) -> str:
 def result_rows(results: Sequence[Result], metrics: Sequence[str] = (*METRICS, "pixel_accuracy")) -> list[dict]:
     """A flat row per result: key, every setting, the points chosen, scores of every protocol, provenance.
 
-    Names: settings as in Settings; `PROTOCOL.METRIC`, `certainty.NAME`, `provenance.NAME`.
+    Names: settings as in Settings; `PROTOCOL.METRIC`, `dataset.IoU CLASS`, `certainty.NAME`, `provenance.NAME`.
     """
     scored = [metric for metric in metrics if metric not in CALIBRATION]  # certainty is whole in any case
     return [
@@ -211,6 +218,7 @@ def result_rows(results: Sequence[Result], metrics: Sequence[str] = (*METRICS, "
             **{name: result.setting(name) for name in Settings.__dataclass_fields__ if name != "root"},
             "chosen": " ".join(result.points),
             **{f"{name}.{metric}": scores[metric] for name, scores in result.scores.items() for metric in scored},
+            **{f"dataset.{metric}": result.score(metric) for metric in map(OF_CLASS.__add__, result.classes)},
             **dict(_flat("certainty", result.certainty)),
             **dict(_flat("provenance", result.provenance)),
         }

@@ -32,7 +32,8 @@ def cross_entropy(
     (Szegedy et al. 2016, section 7): (1 - e) times the above + e/K times - sum_p sum_k w[k] log q[k](p) / sum_p w[y_p].
 
     Args:
-        logits: (B, K, h, w) at any resolution, or (B, K) for classification; floating point.
+        logits: (B, K, h, w) at any resolution, or (B, K) for classification; floating point. At label size, -inf
+            excludes a class; upsampled it gives nan, as in torch.
         targets: class ids (B, H, W), or (B,); int64.
         weight: one factor per class, (K,); none weighs all alike.
         label_smoothing: e, a share of one.
@@ -75,7 +76,7 @@ def reference(
     y = targets.where(labelled, 0)
     w = log_q.new_ones(log_q.shape[1]) if weight is None else weight.to(log_q)
     w_y = w[y] * labelled
-    loss = -w_y * log_q.gather(1, y.unsqueeze(1)).squeeze(1)
+    loss = -w_y * log_q.gather(1, y.unsqueeze(1)).squeeze(1).where(labelled, 0)  # log q may be -inf
     if label_smoothing:
         spread = -(log_q.movedim(1, -1) * w).mean(-1) * labelled
         loss = (1 - label_smoothing) * loss + label_smoothing * spread

@@ -8,7 +8,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ._common import check_pair, safe_log, working_dtype
+from ._common import check_labels, check_pair, safe_log, working_dtype
 from .cross_entropy import cross_entropy
 from .label_entropy import label_information
 
@@ -54,6 +54,7 @@ def infonce(
     check_pair(logits, targets, ignore_index, reduction)
     if not temperature > 0:
         raise ValueError(f"got temperature={temperature}; scores are divided by it; pass a positive number, as 0.1")
+    check_labels(targets, logits.shape[1], ignore_index)
     with torch.autocast(logits.device.type, enabled=False):
         scores = _scores(logits.to(working_dtype(logits)), targets, temperature, ignore_index)
     loss = cross_entropy(

@@ -87,9 +87,8 @@ def mutual_information(
     if estimator == "region":
         return region(logits, targets, **common)
     if estimator == "variational":
-        known = label_information(targets, logits.shape[1], ignore_index, reduction)
-        loss = cross_entropy(logits, targets, **common)
-        return loss - known.to(loss.dtype)
+        loss = cross_entropy(logits, targets, **common)  # first: it refuses labels that cannot be counted
+        return loss - label_information(targets, logits.shape[1], ignore_index, reduction).to(loss.dtype)
     run = choose("mutual_information", impl, plug_in, logits, logits.shape[1] * targets.numel())
     return run(logits, targets, align_corners, ignore_index, reduction)
 

@@ -72,7 +72,8 @@ def check(probabilities: Tensor, targets: Tensor, classes: int, ignore_index: in
             f"got values from {lowest:.3g} up whose sum over the classes misses 1 by {miss:.3g}; probabilities are "
             "never negative and add up to 1 at each pixel; take softmax(dim=1) of the logits"
         )
-    wrong = targets[(targets != ignore_index) & ((targets < 0) | (targets >= classes))]
+    ids = targets.long()  # an unsigned -1 would be 255
+    wrong = ids[(ids != ignore_index) & ((ids < 0) | (ids >= classes))]
     if wrong.numel():
         raise ValueError(
             f"got class id {int(wrong[0])} in targets; ids run from 0 to {classes - 1}; map it to a class, or to "

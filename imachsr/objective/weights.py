@@ -110,12 +110,15 @@ class Weights(nn.Module):
 
     def ask(self, name: str, loss: Loss, scores: Tensor, *targets: Tensor, shares: Shares | None = None) -> Term:
         """The term; where it does not count its value is shown only, and no graph is kept for it."""
+        share = 1.0 if shares is None else share_of(loss, shares, *targets)
+        if targets:  # features alone always count
+            scores = _counted(scores, share)
         with torch.set_grad_enabled(torch.is_grad_enabled() and self.counts(name)):
             value = _value(name, loss, scores, *targets)
         if not isinstance(value, Tensor) or value.ndim:
             got = f"shape {tuple(value.shape)}" if isinstance(value, Tensor) else f"type {type(value).__name__}"
             raise ValueError(f"got {got} for the term {name!r}; a loss is one number; average it, as reduction='mean'")
-        share = 1.0 if shares is None else share_of(loss, shares, *targets)
+        value = _counted(value, share)
         if name not in self.learned:
             return Term(value, share=share)
         term = Term(value, least_of(loss, scores, *targets), share)
@@ -164,6 +167,12 @@ class Weights(nn.Module):
         due = [m for m, batches in enumerate(self.batches.tolist()) if seen[m] and batches < enough]
         if not due:
             return
+        if not parameters:
+            raise ValueError(
+                "got weighting='gradient_norm' and a network none of whose parameters requires a gradient; gradients "
+                "are compared over those that do; call requires_grad_(True) on the layers to train, or use "
+                "weighting='fixed'"
+            )
         output = _gradients(terms["output"].value, parameters)
         for m in due:
             own = _gradients(terms[self.matched[m]].value, parameters)
@@ -202,6 +211,11 @@ def _gradients(loss: Tensor, parameters: Sequence[nn.Parameter]) -> list[Tensor 
         if scale == 1 or all(gradient.isfinite().all() for gradient in found if gradient is not None):
             return [None if g is None else g.to(torch.promote_types(g.dtype, torch.float32)) / scale for g in found]
         scale /= 2
+
+
+def _counted(tensor: Tensor, share: Tensor | float) -> Tensor:
+    """The tensor, or a choice of 0 where its share is 0: a mean over nothing may be nan, and so would 0 times it be."""
+    return tensor if isinstance(share, float) else torch.where(share > 0, tensor, 0)
 
 
 def _value(name: str, loss: Loss, scores: Tensor, *targets: Tensor) -> Any:

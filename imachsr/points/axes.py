@@ -67,6 +67,11 @@ def role_of(dim: Dim) -> str:
     return "c" if "c" in roles and roles <= {"c", "y", "x"} else "?"
 
 
+def rolled(dim: Dim) -> bool:
+    """Whether a dimension does not begin where its axis does: padded or cut, nobody can roll it back."""
+    return any(atom.shift for atom in dim)
+
+
 def nested(atoms: Sequence[Atom]) -> bool:
     """Whether atoms of one axis lie inside one another, outermost to innermost, each place counted once."""
     sized = sorted((atom for atom in atoms if atom.size > 1), key=lambda atom: -atom.stride)
@@ -91,7 +96,20 @@ def regroup(axes: Axes, shape: Sequence[int]) -> Axes:
             dim.append(atom)
             missing //= atom.size
         dims.append(merged(dim))
-    return tuple(dims)
+    return _finer(tuple(dims))
+
+
+def _finer(axes: Axes) -> Axes:
+    """Rows or columns with channels behind them, where other channels are left, are rows of a finer grid."""
+    if not any(all(atom.role == "c" for atom in dim) and size_of(dim) > 1 for dim in axes):
+        return axes
+    return tuple(fresh(dim[0].role, size_of(dim)) if _depth_to_space(dim) else dim for dim in axes)
+
+
+def _depth_to_space(dim: Dim) -> bool:
+    first, *rest = dim or (Atom("?", 1),)
+    whole = first.role in ("y", "x") and first.stride == 1 and not first.shift
+    return whole and size_of(tuple(rest)) > 1 and all(atom.role == "c" for atom in rest)
 
 
 def merged(dim: Sequence[Atom]) -> Dim:
@@ -121,7 +139,8 @@ def _resized_dim(dims: Sequence[Dim], size: int) -> Dim:
     if equal:
         return equal[0]
     role = next((role_of(dim) for dim in known if size_of(dim) > 1), role_of(known[0]) if known[0] else "?")
-    return fresh(role if role != "+" else "?", size)
+    lost = role == "+" or any(rolled(dim) for dim in known)
+    return fresh("?" if lost else role, size)
 
 
 def joined(dims: Sequence[Dim]) -> Dim:
@@ -143,7 +162,7 @@ def cut(dim: Dim, start: int, stop: int, step: int = 1) -> Dim:
         return dim
     if len(dim) != 1 or dim[0].role != "+" or step != 1:
         role = role_of(dim)
-        simple = len(dim) == 1 or role == "c"
+        simple = (len(dim) == 1 or role == "c") and not rolled(dim)
         return fresh(role if simple and role != "+" else "?", size)
     kept, offset = [], 0
     for part in dim[0].parts:

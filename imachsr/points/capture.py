@@ -8,8 +8,10 @@ from typing import Any, overload
 
 import torch
 from torch import Tensor, nn
+from torch.utils._pytree import tree_leaves
 
 from .given import check_plain
+from .layout import fits
 from .point import Point
 from .structure import tensor_at
 
@@ -27,6 +29,7 @@ class Store:
         self.open = False
         self.claimed = False
         self.differentiable = False
+        self.given: list[tuple[int, ...]] = []
 
     def __getstate__(self) -> dict[str, Any]:
         return vars(Store())
@@ -40,9 +43,15 @@ class Hook:
 
 
 class Opens(Hook):
-    """Before the network runs: forget the last pass, count calls anew."""
+    """Before the network runs: forget the last pass, count calls anew; note the inputs where a grid hangs on them."""
+
+    def __init__(self, store: Store, points: Sequence[Point]) -> None:
+        super().__init__(store)
+        self.notes = any(point.layout.recorded for point in points)
 
     def __call__(self, module: nn.Module, args: Any) -> None:
+        if self.notes:
+            self.store.given = [tuple(leaf.shape) for leaf in tree_leaves(args) if isinstance(leaf, Tensor)]
         self.store.tensors.clear()
         self.store.calls.clear()
         self.store.open = self.store.claimed
@@ -140,7 +149,7 @@ class Capture:
                 )
         self.handles = (
             [
-                network.register_forward_pre_hook(Opens(self.store)),
+                network.register_forward_pre_hook(Opens(self.store, self.points)),
                 network.register_forward_hook(Closes(self.store)),
             ]
             if self.points
@@ -201,12 +210,23 @@ class Capture:
                 "they were not; call find_points again in the mode (train or eval) the network now runs in"
             )
         features = point.features(tensor)
+        if point.layout.recorded and not self._as_recorded(point):
+            raise ValueError(
+                f"got inputs of shape {self.store.given} where {[*point.inputs]} were recorded; the grid behind the "
+                f"{point.layout} at point {point.name!r} is known for one image size; call find_points with images of "
+                "this size"
+            )
         if features.shape[1] != point.channels:
             raise ValueError(
                 f"got {features.shape[1]} channels at point {point.name!r}, found with {point.channels}; points belong "
                 "to the network they were found in; call find_points on this one"
             )
         return features
+
+    def _as_recorded(self, point: Point) -> bool:
+        """Whether the inputs are those a grid was read off: of as many tokens another shape may have another grid."""
+        given = self.store.given
+        return len(given) != len(point.inputs) or all(map(fits, given, point.inputs))
 
     def remove(self) -> None:
         """Takes every hook away and forgets what was captured."""

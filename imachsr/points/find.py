@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
+from torch.utils._pytree import tree_leaves
 
+from .axes import role_of
 from .blocks import block_sequence
 from .given import check_plain, explain
 from .graph import Graph, extent_of
@@ -71,7 +73,8 @@ def find_points(network: nn.Module, *inputs: Any, **kwargs: Any) -> Points:
         )
     blocks = [value for value in block_sequence(graph) if value in useful]
     judge = Judge(graph, blocks, {value: names[0][0] for value, names in named.items()})
-    points = [_point(graph, value, named[value], layout, judge) for value, layout in useful.items()]
+    given = _inputs(recording, len([leaf for leaf in tree_leaves(inputs) if isinstance(leaf, Tensor)]))
+    points = [_point(graph, value, named[value], layout, judge, given) for value, layout in useful.items()]
     left_out = {named[value][0][0]: reason for value, reason in layouts.items() if isinstance(reason, str)}
     return Points(points, recording.how, left_out, graph.unused)
 
@@ -115,7 +118,18 @@ def _rank(name: Name) -> tuple[int, int, int]:
     return key.count("["), -depth if key else depth, call.number
 
 
-def _point(graph: Graph, value: int, names: list[Name], layout: Layout, judge: Judge) -> Point:
+def _inputs(recording: Recording, count: int) -> tuple[tuple[int, ...], ...]:
+    """Shapes of the positional inputs, -1 where the batch is."""
+    given = [recording.values[value] for value in recording.inputs[:count]]
+    return tuple(
+        tuple(-1 if role_of(dim) == "b" else size for dim, size in zip(made.axes or (), made.shape, strict=True))
+        for made in given
+    )
+
+
+def _point(
+    graph: Graph, value: int, names: list[Name], layout: Layout, judge: Judge, inputs: tuple[tuple[int, ...], ...]
+) -> Point:
     recording = graph.recording
     name, call, key = names[0]
     shape = recording.values[value].shape
@@ -138,6 +152,7 @@ def _point(graph: Graph, value: int, names: list[Name], layout: Layout, judge: J
         block=judge.blocks.get(value, -1),
         overwritten=key in call.overwritten,
         aliases=tuple(alias for alias, _, _ in names[1:]),
+        inputs=inputs,
     )
 
 

@@ -168,6 +168,28 @@ def _unfold(axes: list[Axes | None], args: Sequence[Any], out: Tensor) -> Axes |
     return (*dims, fresh("?", out.shape[-1]))
 
 
+def _index(axes: list[Axes | None], args: Sequence[Any], out: Tensor) -> Axes | None:
+    """`x[:, numbers]`: one dimension in another order; with several at once nothing can be followed."""
+    asked = [d for d, numbers in enumerate(args[1]) if numbers is not None]
+    return _reordered(axes[0], asked[0], out) if len(asked) == 1 else None
+
+
+def _along(axes: list[Axes | None], args: Sequence[Any], out: Tensor) -> Axes | None:
+    return _reordered(axes[0], args[1] if len(args) > 1 and isinstance(args[1], int) else None, out)
+
+
+def _reordered(axes: Axes | None, d: int | None, out: Tensor) -> Axes | None:
+    """What lies along a dimension (every one, where it is not told) is in an unknown order; channels have none."""
+    if not axes or len(axes) != out.ndim:
+        return None
+    moved = {*range(len(axes))} if d is None else {d % len(axes)}
+    kept = [place not in moved and size_of(dim) == out.shape[place] for place, dim in enumerate(axes)]
+    return tuple(
+        dim if keep else fresh("c" if role_of(dim) == "c" else "?", size)
+        for dim, keep, size in zip(axes, kept, out.shape, strict=True)
+    )
+
+
 def _shrunk(axes: list[Axes | None], args: Sequence[Any], out: Tensor) -> Axes | None:
     """Anything else: dimensions keep their order; a reduction may drop some."""
     known = [a for a in axes if a]
@@ -187,6 +209,8 @@ AFTER: dict[str, Rule] = {
     **dict.fromkeys(("split", "split_with_sizes"), _split),
     **dict.fromkeys(("transpose", "t"), _transpose),
     **dict.fromkeys(("convolution", "transposed_convolution"), _convolution),
+    **dict.fromkeys(("index_select", "gather", "scatter", "scatter_add", "scatter_reduce", "sort", "topk"), _along),
+    "index": _index,
     "permute": _permute, "unsqueeze": _unsqueeze, "squeeze": _squeeze, "stack": _stack, "slice": _slice, "cat": _cat,
     **dict.fromkeys(RECURRENT, _recurrent),
     "roll": _roll, "flip": _flip, "im2col": _im2col, "col2im": _col2im, "unfold": _unfold, "embedding": _embedding,

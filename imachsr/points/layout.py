@@ -9,7 +9,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
-from .axes import Atom, Axes, nested, role_of, size_of
+from .axes import Atom, Axes, nested, role_of, rolled, size_of
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Layout:
         """
         if self.kind == "map":
             return tensor
-        if self.recorded and not _fits(tensor.shape, self.recorded):
+        if self.recorded and not fits(tensor.shape, self.recorded):
             raise ValueError(
                 f"got a tensor of shape {tuple(tensor.shape)} where {self.kind} of {self.recorded} were recorded; the "
                 "grid behind tokens and windows is known for one image size; call find_points with images of this size"
@@ -71,7 +71,7 @@ def layout_of(axes: Axes | None, shape: tuple[int, ...]) -> Layout | str:
     if axes is None:
         return "its axes could not be followed"
     roles = [role_of(dim) for dim in axes]
-    if sorted(roles) == ["b", "c", "x", "y"] and all(_in_order(dim) and not _shift(dim) for dim in axes):
+    if sorted(roles) == ["b", "c", "x", "y"] and all(_in_order(dim) and not rolled(dim) for dim in axes):
         order = tuple(roles.index(role) for role in "bcyx")
         kind = {"bcyx": "map", "byxc": "channels_last"}.get("".join(roles), "permuted")
         return Layout(kind, order, (1, 1, 1, 1))
@@ -148,13 +148,10 @@ def _in_order(dim: tuple[Atom, ...]) -> bool:
     return role_of(dim) == "c" or (nested(dim) and strides == sorted(strides, reverse=True))
 
 
-def _shift(dim: tuple[Atom, ...]) -> bool:
-    return any(atom.shift for atom in dim)
-
-
 def _windowed(axes: Axes) -> bool:
     return any({"b"} < {atom.role for atom in dim if atom.size > 1 or atom.role == "b"} for dim in axes)
 
 
-def _fits(shape: Sequence[int], recorded: tuple[int, ...]) -> bool:
+def fits(shape: Sequence[int], recorded: tuple[int, ...]) -> bool:
+    """Whether a shape is the one recorded, but for the batch."""
     return len(shape) == len(recorded) and all(want in (-1, got) for got, want in zip(shape, recorded, strict=True))

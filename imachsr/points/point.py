@@ -35,6 +35,7 @@ class Point:
         block: place in the network's block sequence, -1 for the points between.
         overwritten: changed in place later, so that it must be copied where it appears.
         aliases: other names of the same tensor.
+        inputs: shapes of the network's positional inputs as recorded, -1 where the batch is.
     """
 
     name: str
@@ -53,6 +54,7 @@ class Point:
     block: int = -1
     overwritten: bool = False
     aliases: tuple[str, ...] = ()
+    inputs: tuple[tuple[int, ...], ...] = ()
 
     def __repr__(self) -> str:
         height, width = self.size

@@ -14,10 +14,11 @@ from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
 from queue import SimpleQueue
+from threading import Event, Lock
 from typing import Any
 
 from .. import datasets
-from ..experiment import Result, Settings, data_of, first_phase, ledger_folder, published_folder, results
+from ..experiment import Result, Settings, data_of, first_phase, ledger_folder, provenance, published_folder, results
 from ..experiment.fusing import examples_of
 from .live import live_lines
 
@@ -34,7 +35,8 @@ class Plan:
     Args:
         filed: settings the ledger has a Result of.
         missing: settings to run, each once.
-        seconds: to expect for the missing on all cores, from filed and published runs of the same network.
+        seconds: to expect for the missing on all cores, from filed and published runs of the same network: on this
+            machine's device where there are any, else on all devices.
         untimed: networks of which there are none; `seconds` is without their runs.
     """
 
@@ -69,7 +71,8 @@ def plan(settings: Sequence[Settings], *, ledger: str | Path | None = None) -> P
         if first and not _is_filed(first, ledger):
             missing.setdefault(key_of(first), first)
         missing.setdefault(key_of(setting), setting)
-    speeds = _speeds(results(ledger, published_folder()))
+    every, device = results(ledger, published_folder()), provenance_here()["device"]
+    speeds = {**_speeds(every), **_speeds([result for result in every if result.provenance["device"] == device])}
     seconds = sum(_work(setting) * speeds.get(setting.model, 0.0) for setting in missing.values())
     untimed = dict.fromkeys(setting.model for setting in missing.values() if setting.model not in speeds)
     return Plan(tuple(filed.values()), tuple(missing.values()), seconds, tuple(untimed))
@@ -159,7 +162,7 @@ def run_one(
     command = [*(start or [sys.executable]), "-m", "imachsr.reproduce.one", ledger, json.dumps(fields)]
     log.unlink(missing_ok=True)  # a process of an earlier start may still write to the old one
     with (
-        log.open("w") as file,
+        log.open("w+", errors="replace") as file,
         # its end tells every process of the run, through any launcher, that this one has ended
         subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=file, stderr=file, env=environment, cwd=home()
@@ -167,7 +170,8 @@ def run_one(
     ):
         began(child)
         status = child.wait()
-    lines = [line for line in log.read_text(errors="replace").splitlines() if line.strip()]
+        file.seek(0)  # not by its path, where another batch may have begun the same run since
+        lines = [line for line in file.read().splitlines() if line.strip()]
     if status == 0:
         return str(log), ""
     # of several processes the first to fail upsets the others
@@ -260,6 +264,13 @@ def _speeds(filed: Sequence[Result]) -> dict[str, float]:
     return {model: seconds / work for model, (seconds, work) in totals.items()}
 
 
+def provenance_here() -> dict[str, Any]:
+    """Of what runs now on this machine: on its GPU where it has one."""
+    import torch
+
+    return provenance(torch.device("cuda") if torch.cuda.is_available() else None)
+
+
 def gpus() -> list[str]:
     """That this process may use, as CUDA_VISIBLE_DEVICES names them."""
     import torch
@@ -272,14 +283,21 @@ def gpus() -> list[str]:
 def _submitting(jobs: int, scheduler: str | None, gpus: Sequence[str]) -> Iterator[Callable[..., Future]]:
     if scheduler is None:
         children: list[subprocess.Popen] = []
+        stopping, lock = Event(), Lock()
         free: SimpleQueue[str] = SimpleQueue()
         for job in range(jobs):
             free.put(gpus[job % len(gpus)] if jobs > 1 and gpus else "")
 
+        def began(child: subprocess.Popen) -> None:
+            with lock:
+                children.append(child)
+                if stopping.is_set():
+                    child.terminate()
+
         def on_one(work: Callable, *given: Any) -> Any:
             gpu = free.get()
             try:
-                return work(*given, began=children.append, gpu=gpu)
+                return work(*given, began=began, gpu=gpu)
             finally:
                 free.put(gpu)
 
@@ -288,8 +306,10 @@ def _submitting(jobs: int, scheduler: str | None, gpus: Sequence[str]) -> Iterat
                 yield lambda work, *given: pool.submit(on_one, work, *given)
             except BaseException:
                 pool.shutdown(wait=False, cancel_futures=True)
-                for child in children:
-                    child.terminate()  # it keeps its step and ends; one that has ended hears nothing
+                with lock:
+                    stopping.set()
+                    for child in children:
+                        child.terminate()  # it keeps its step and ends; one that has ended hears nothing
                 raise
         return
     from distributed import Client

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import importlib.util
 import sys
+import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ..experiment import Settings, comparison, results
+from ..experiment import Settings, comparison, published_folder, results
 from ..experiment.tables import said_once
 from ..training.progress import clock
-from .batch import Plan, plan, run_all, verify_data, words
+from .batch import Plan, key_of, plan, run_all, verify_data, words
 from .execution import checked, execute, notebooks, parameters, store
 from .minutes import Minutes, Stopwatch
 from .report import remove_figures, write_report
@@ -52,7 +53,8 @@ def reproduce(
         jobs: runs at once on this machine.
         scheduler: address of a dask.distributed scheduler to run on instead.
         launch: a command that starts the processes of one run, such as "torchrun --standalone --nproc-per-node 4".
-        size: (height, width) of the runs, in place of the tier's. Notebooks show tiers, so none is executed then.
+        size: (height, width) of the runs, in place of the tier's. Notebooks show tiers, so none is executed where it
+            is another than the tier's.
         epochs: of the runs, likewise.
         dry_run: only say what would run, what is filed and how long it should take.
         out: folder of figures, executed notebooks and the report.
@@ -66,18 +68,20 @@ def reproduce(
         ValueError: unknown study, notebook or parameter, data that cannot be read, or a package that is not installed,
             before anything runs.
     """
-    if seeds < 1:
-        raise ValueError(f"got seeds={seeds}; each setting is run at least once; pass seeds >= 1")
+    for name, count in (("seeds", seeds), ("jobs", jobs)):
+        if count < 1:
+            raise ValueError(f"got {name}={count}; at least one is run, once; pass {name} >= 1")
     if dry_run and store_outputs:
         raise ValueError("got a dry run that stores outputs; a dry run gives none; leave one of them out")
     paths, studies, out = *_asked_for(chosen), Path(out).absolute()
-    changes: dict[str, Any] = {name: value for name, value in (("size", size), ("epochs", epochs)) if value is not None}
-    paths = [] if changes else paths
     root = str(Path(root).absolute()) if root else None
+    plain = Settings.at(tier, data=data, root=root)  # what notebooks without runs read
+    wishes = (("size", size), ("epochs", epochs))
+    changes: dict[str, Any] = {name: wish for name, wish in wishes if wish not in (None, getattr(plain, name))}
+    paths = [] if changes else paths
     settings = [setting for study in studies for setting in study.settings(tier, data, root, seeds)]
     if changes and not settings:
         raise ValueError(f"got {', '.join(changes)} for {[*chosen]}, which has no runs; name a study: {[*STUDIES]}")
-    plain = Settings.at(tier, data=data, root=root)  # what notebooks without runs read
     plain, *settings = [replace(one, tier="custom", **changes) if changes else one for one in (plain, *settings)]
     verify_data([plain, *settings])
     asked = _parameters_of(
@@ -87,6 +91,8 @@ def reproduce(
     _say_plan(due)
     if dry_run:
         return 0
+    if paths:
+        _check_out(out)
     for package, extra, needed in (("papermill", "notebooks", paths), ("distributed", "cluster", scheduler)):
         if needed and importlib.util.find_spec(package) is None:
             raise ValueError(f"got no package {package}; this needs it; pip install 'imachsr[{extra}]'")
@@ -107,6 +113,18 @@ def reproduce(
     for failure in failures:
         print(f"failed: {failure}", file=sys.stderr)
     return 1 if failures else 0
+
+
+def _check_out(out: Path) -> None:
+    """Hours of training come before the first figure is written."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=out).close()
+    except OSError as error:
+        raise ValueError(
+            f"got out={out}, where nothing can be written ({error.strerror}); figures and the report go there; name a "
+            "folder that can be written"
+        ) from error
 
 
 def _asked_for(chosen: Sequence[str]) -> tuple[list[Path], list[Study]]:
@@ -131,9 +149,10 @@ def _parameters_of(
         )
     asked = {path: _declared(path, {**own, **given}) for path in paths}
     if unknown := sorted({*given} - {name for names in asked.values() for name in names}):
+        known = sorted({name for path in paths for name in parameters(path)} - {*own})
         raise ValueError(
             f"got parameter {unknown[0]!r}, which none of {[path.stem for path in paths]} declares; "
-            "see the second cell of a notebook"
+            f"beside the runs' own there are {known or 'none'}; see the second cell of a notebook"
         )
     return asked
 
@@ -150,9 +169,12 @@ def _settings_shown(path: Path, tier: str, data: str, root: str | None) -> list[
 
 
 def _say_plan(due: Plan) -> None:
+    published = {path.stem for path in published_folder().glob("*.json")}
+    there = sum(key_of(setting) in published for setting in due.missing)
     expected = f", {clock(due.seconds)} of training expected" if due.seconds else ""
     unknown = f", time unknown of {', '.join(due.untimed)} (never run)" if due.untimed else ""
-    print(f"{len(due.filed)} runs filed, {len(due.missing)} to run{expected}{unknown}", file=sys.stderr)
+    again = f" ({there} of them published, run anew here)" if there else ""
+    print(f"{len(due.filed)} runs filed, {len(due.missing)} to run{again}{expected}{unknown}", file=sys.stderr)
     for state, settings in (("filed ", due.filed), ("to run", due.missing)):
         for setting in settings:
             print(f"  {state}  {words(setting)}", file=sys.stderr)

@@ -131,7 +131,7 @@ def _check_all_ran(executed: Path) -> None:
 
 @contextmanager
 def _private_jupyter() -> Iterator[None]:
-    """Folders and threads of its own for the kernel, so that nobody's configuration changes a result."""
+    """Folders of its own for the kernel, so that nobody's configuration changes a result."""
     with tempfile.TemporaryDirectory(prefix="imachsr-") as folder:
         private = {
             "IPYTHONDIR": f"{folder}/ipython",

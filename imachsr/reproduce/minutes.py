@@ -9,11 +9,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
-
-from ..experiment import Result, Settings, first_phase, ledger_folder, provenance, published_folder, write_atomically
+from ..experiment import Result, Settings, first_phase, ledger_folder, published_folder, write_atomically
 from ..experiment.alone import alone
-from .batch import key_of
+from .batch import key_of, provenance_here
 
 FILE = "notebooks.json"
 SAME = ("notebook", "tier", "data", "again")  # a measurement takes the place of one that agrees in these
@@ -93,7 +91,7 @@ class Minutes:
             "seconds": round(stopwatch.seconds + sum(result.provenance["seconds"] for result in trained), 1),
             "others": _others([stopwatch, self._training] if trained else [stopwatch]),
             "cores": os.cpu_count(),
-            **provenance(torch.device("cuda") if torch.cuda.is_available() else None),
+            **provenance_here(),
         }
         _merge(self._ledger, [row])
 

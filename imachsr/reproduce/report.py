@@ -61,6 +61,7 @@ def write_report(folder: str | Path, *, tier: str, data: str, failures: Sequence
         failed=f"<h2>Failed</h2><ul>{failed}</ul>" if failed else "",
         contents="".join(f'<li><a href="#notebook-{n}">{said}</a></li>' for n, said in headings.items()),
         table=_compared(ran),
+        published=_published(),
         pictures="\n".join(pictures),
         claims=_claims(),
         choices=_choices(),
@@ -72,10 +73,12 @@ def write_report(folder: str | Path, *, tier: str, data: str, failures: Sequence
 
 def _drawn_at(folder: Path, number: str, asked: Mapping[str, str]) -> bool:
     """Whether nothing says that a notebook's pictures are of another tier or of other data."""
-    for executed in (folder / "executed").glob(f"{number}_*.ipynb"):
-        kept = json.loads(executed.read_text(encoding="utf-8"))["metadata"].get("papermill", {}).get("parameters", {})
-        return all(kept.get(name, value) == value for name, value in asked.items())
-    return True
+    executed = sorted((folder / "executed").glob(f"{number}_*.ipynb"), key=lambda path: path.stat().st_mtime_ns)
+    if not executed:
+        return True
+    newest = json.loads(executed[-1].read_text(encoding="utf-8"))  # a failed execution drew over an older whole one
+    kept = newest["metadata"].get("papermill", {}).get("parameters", {})
+    return all(kept.get(name, value) == value for name, value in asked.items())
 
 
 def _title(notebook: Path) -> str:
@@ -103,6 +106,26 @@ def _compared(ran: Sequence[Result]) -> str:
     table = with_reach(table, METRICS).rename(columns=IN_WORDS)
     words, table = said_once(table.map(lambda value: ("no", "yes")[value] if isinstance(value, bool) else value))
     return f"<p>{html.escape(f'{words}. ' if words else '')}{html.escape(seeds)}</p>{_frame(table)}"
+
+
+def _published() -> str:
+    """All published results: means over seeds, and where each run came from."""
+    import pandas as pd
+
+    found = sorted(
+        results(published_folder()), key=lambda one: (one.settings["model"], one.settings["scheme"], one.key)
+    )
+    if not found:
+        return "<p>None.</p>"
+    each = [
+        {
+            "key": one.key, **{name: one.settings[name] for name in ("model", "scheme", "seed")},
+            "mIoU": 100 * one.score("mIoU"),
+            **{name: one.provenance.get(name, "") for name in ("revision", "torch", "threads", "device", "date")},
+        }
+        for one in found
+    ]  # fmt: skip
+    return f"{_compared(found)}<details><summary>Every run</summary>{_frame(pd.DataFrame(each))}</details>"
 
 
 def _frame(table: pd.DataFrame) -> str:
@@ -154,12 +177,13 @@ th, td {{ padding: .25rem .7rem; text-align: left; vertical-align: top; border-b
 }}
 </style></head><body>
 <h1>Supervision inside the network: {tier} tier on {data}</h1>
-<p>Every number is read from results: the comparison from runs of this tier on this data, the claims and the figures
-headed "Published runs" from published ones. A smoke or lesson number says that the code works; it says nothing about
+<p>Every number is read from results: the comparison from runs of this tier on this data; the claims, and the figures
+headed "Published runs", from published ones. A smoke or lesson number says that the code works; it says nothing about
 the papers. Differences between single seeds are not findings.</p>
 {failed}
 <nav aria-label="Contents"><ul>
 <li><a href="#comparison">Comparison</a></li>
+<li><a href="#published">Published results</a></li>
 <li><a href="#figures">Figures</a><ul>{contents}</ul></li>
 <li><a href="#claims">The papers' claims</a></li>
 <li><a href="#choices">Choices</a></li>
@@ -168,6 +192,9 @@ the papers. Differences between single seeds are not findings.</p>
 <h2 id="comparison">Comparison</h2>
 <p>In per cent; protocol: dataset (one confusion matrix over all test images).</p>
 {table}
+<h2 id="published">Published results</h2>
+<p>Runs on real data that come with the repository; the claims are judged by them. In per cent; protocol: dataset.</p>
+{published}
 <h2 id="figures">Figures</h2>
 {pictures}
 <h2 id="claims">The papers' claims</h2>

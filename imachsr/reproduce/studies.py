@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import product
 from typing import Any
 
@@ -42,17 +42,15 @@ def of_cells(results: Sequence[Result], settings: Sequence[Settings]) -> list[Re
         results: from a ledger.
         settings: the study's, at any tier.
     """
-    wanted = {cell(asdict(setting)) for setting in settings}
-    return [result for result in results if cell(result.settings) in wanted]
+    wanted = {cell(setting) for setting in settings}
+    return [result for result in results if cell(result.as_settings) in wanted]
 
 
-def cell(settings: Mapping[str, Any]) -> tuple[Any, ...]:
-    """What a run is in a study: its scheme and, where that has points, what is asked of them and where."""
-    if settings["scheme"] == "conventional":
-        return ("conventional",)
-    names = (*OF_POINTS, *OF_CLUSTERS, "analysis")
-    values = [settings.get(name, getattr(Settings, name)) for name in names]
-    return (settings["scheme"], *(tuple(value) if isinstance(value, list) else value for value in values))
+def cell(settings: Settings) -> tuple[Any, ...]:
+    """What a run is in a study: its scheme, what is asked of its points and where."""
+    idle = settings.idle()
+    asked = [name for name in (*OF_POINTS, *OF_CLUSTERS, "analysis") if name not in idle]
+    return (settings.scheme, *((name, getattr(settings, name)) for name in asked))
 
 
 def _all(tier: str, data: str, root: str | None, seeds: int, changes: Sequence[Mapping[str, Any]]) -> list[Settings]:

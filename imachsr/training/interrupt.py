@@ -96,7 +96,8 @@ class Interruption:
     def stopped(self, how: str) -> Stopped:
         """The exception to raise: what happened and how to go on."""
         number = self.asked or signal.SIGTERM
-        return Stopped(f"{how}; run the same again to go on from there", 128 + number)
+        there = "" if self.kept is None else " to go on from there"
+        return Stopped(f"{how}; run the same again{there}", 128 + number)
 
     def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._calm()

@@ -50,7 +50,8 @@ def fit(
         trainee: the network with its scheme.
         loader: batches of (images, targets), see `batches`; a batch is one step's, over all processes and parts.
         epochs: passes over the loader.
-        optimizer: the papers' Adam by default.
+        optimizer: the papers' Adam by default. The schedule begins from the learning rates that stand in it; however
+            training ends, they stand there again, and the log has those between.
         schedule: "constant", "poly": learning rate times (1 - step/steps)^0.9, the field's habit, or "cosine".
         warmup: steps over which the learning rate rises to what the schedule says.
         clip_norm: the longest the gradient over all parameters may be.

@@ -48,6 +48,16 @@ def learning_rates(
     return torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
 
 
+@contextmanager
+def rates_put_back(optimizer: torch.optim.Optimizer) -> Iterator[None]:
+    """Afterwards each group has the rate its schedule began from; a later one begins from what stands there then."""
+    try:
+        yield
+    finally:  # a mark left in the group would count for more than a rate set by hand
+        for group in optimizer.param_groups:
+            group["lr"] = group.pop("initial_lr", group["lr"])
+
+
 class Average:
     """Exponential moving average of a network's state: a <- d a + (1 - d) w after each step; nothing where d is None.
 

@@ -30,7 +30,7 @@ from .keeper import Keeper
 from .loader import EpochBatches, moved, origin, pair_of
 from .log import Log
 from .memory_format import LAYOUTS, layout_by
-from .options import Average, learning_rates
+from .options import Average, learning_rates, rates_put_back
 from .precision import Precision
 from .progress import progress_bar, say, show
 from .ranks import Ranks
@@ -92,14 +92,9 @@ class Run:
                 layout = layout_by(layout, trainee, loader, arithmetic, parts=accumulate * ranks.count)
             layout = ranks.told(layout)  # processes may measure differently
             trainee.to(memory_format=LAYOUTS[layout])
-        self.state = State(
-            trainee,
-            optimizer,
-            learning_rates(optimizer, schedule, steps=self.steps, warmup=warmup),
-            arithmetic,
-            Average(nn.ModuleList([trainee.network, trainee.adapters]), ema),
-            layout,
-        )
+        average = Average(nn.ModuleList([trainee.network, trainee.adapters]), ema)
+        rates = learning_rates(optimizer, schedule, steps=self.steps, warmup=warmup)  # last: it changes the optimizer
+        self.state = State(trainee, optimizer, rates, arithmetic, average, layout)
         self.log = Log(log if ranks.first else None, self.state)
         if saved:
             self.state.restore(saved, ranks.number)
@@ -164,7 +159,8 @@ class Run:
         """The module to call, between opening and closing everything."""
         self._to_training()
         wrapped = self.ranks.wrapped(self.trainee, self.loader)
-        with memory_advice(self.state), wrapped as module, self.log, self.keeper.listening():
+        rates = rates_put_back(self.optimizer)
+        with rates, memory_advice(self.state), wrapped as module, self.log, self.keeper.listening():
             self.module = module
             try:
                 yield module

@@ -16,7 +16,10 @@ NOISE = (0.1, -0.2, 0.05, 0.15, -0.1)  # points, a seed each
 
 def result(settings, miou):
     scores = {"dataset": dict.fromkeys(("mIoU", "mPrecision", "mRecall", "mF1"), miou / 100)}
-    return Result(settings.key("d"), asdict(settings), ("road",), (), scores, [], [], provenance={"fingerprint": "d"})
+    counts = [[[round(10**4 * miou)], [0], [10**6 - round(10**4 * miou)]]]
+    return Result(
+        settings.key("d"), asdict(settings), ("road",), (), scores, [], counts, provenance={"fingerprint": "d"}
+    )
 
 
 def sweep(gains, seeds):
@@ -67,6 +70,18 @@ def test_the_sentence_is_about_the_pair_it_decides_on():
     found = supported([one for one in best if one.setting("lambda_") == 0.01 or one.setting("seed") == 0])
     assert "alpha = 0.1 with lambda = 0.01, is +0.15 points" in found.says
     assert found.says.endswith("no difference upwards is clear."), "that others have one seed does not matter"
+
+
+def test_seeds_that_a_verdict_does_not_take_decide_nothing():
+    study = STUDIES["weights"].settings("lab", "camvid", None, 20)
+    pair = [one for one in study if (one.alpha, one.lambda_) in (DEFAULTS, (1.6, 0.01)) and one.scheme == "imachsr"]
+    gains = [2.0, -3.0, 1.0, -1.0, 1.5, *[3.0] * 15]
+    runs = [result(one, 30 + (one.alpha == 1.6) * gains[one.seed]) for one in pair]
+    (cell,) = supported(runs).cells
+    assert cell.found.differences == pytest.approx(gains[:5])
+    assert supported(runs).weights == DEFAULTS
+    (cell,) = supported([one for one in runs if one.settings["seed"] not in (1, 3)]).cells
+    assert not cell.whole
 
 
 def test_no_weight_at_all_does_not_stand_beside_conventional_training():

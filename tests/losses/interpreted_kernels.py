@@ -66,6 +66,11 @@ def finite():
                     assert value == 0
                     assert gradient.abs().max() == 0
 
+    logits = torch.randn(2, 4, 9, 8)
+    logits[:, 2] = -torch.inf  # at label size a class may be excluded
+    for loss in (losses.cross_entropy, losses.mutual_information):
+        check(lambda x, i, f=loss: f(x, targets.where(targets != 2, 255), impl=i), logits)
+
 
 def refusals():
     wide, targets = torch.zeros(1, 257, 2, 2), torch.full((1, 4, 4), 9)

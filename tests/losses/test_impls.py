@@ -224,6 +224,33 @@ def test_nan_in_is_nan_out(pair):
         assert torch.isnan(x.grad).any()
 
 
+@pytest.mark.parametrize("impl", ["reference", *CPU])
+@pytest.mark.parametrize("excluded", [0, 3])
+def test_a_class_excluded_by_minus_infinity_is_as_if_it_were_not_there(value_and_gradient, excluded, impl):
+    """Where logits lie at label size: blends of minus infinity have no digits in torch either."""
+    logits, others = torch.randn(2, 4, 9, 70), [k for k in range(4) if k != excluded]
+    logits[:, excluded] = -torch.inf
+    targets = torch.tensor([*others, 255])[torch.randint(0, 4, (2, 9, 70))]
+    compact = torch.where(targets == 255, 255, targets - (targets > excluded).long())
+    for loss in (losses.cross_entropy, losses.mutual_information):
+        value, gradient = value_and_gradient(lambda x, f=loss: f(x, targets, impl=impl), logits)
+        truth, slope = value_and_gradient(lambda x, f=loss: f(x, compact, impl="reference"), logits[:, others].double())
+        assert abs(value - truth) <= 1e-6
+        assert (gradient[:, others] - slope).abs().max() <= 1e-5 * slope.abs().max()
+        assert gradient[:, excluded].abs().max() <= 1e-30
+
+
+def test_chunked_keeps_the_digits_of_float64(pair, value_and_gradient):
+    logits, targets = pair(B=2, K=5, h=7, w=9, H=37, W=50)
+    for loss in (losses.cross_entropy, losses.mutual_information):
+        ours, truth = (
+            value_and_gradient(lambda x, f=loss, i=impl: f(x, targets, impl=i), logits.double())
+            for impl in ("chunked", "reference")
+        )
+        for mine, other in zip(ours, truth, strict=True):
+            torch.testing.assert_close(mine, other, rtol=1e-12, atol=1e-16)
+
+
 def _in_worker(_: int) -> float:
     return losses.cross_entropy(torch.zeros(1, 4, 2, 2), torch.zeros(1, 8, 8, dtype=torch.int64), impl="numba").item()
 

@@ -160,6 +160,11 @@ def test_bad_probabilities_say_what_to_do(make, probabilities, targets, error, w
         make(K).update(probabilities, targets)
 
 
+def test_bytes_are_not_taken_for_a_negative_ignored_label():
+    with pytest.raises(ValueError, match=r"got class id 255 in targets; .*; map it to a class, or to ignore_index=-1"):
+        Calibration(2, ignore_index=-1).update(torch.eye(2), torch.tensor([0, 255], dtype=torch.uint8))
+
+
 @pytest.mark.parametrize(
     ("call", "words"),
     [

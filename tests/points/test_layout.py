@@ -110,6 +110,72 @@ def test_a_map_may_change_its_size_but_tokens_may_not() -> None:
         capture.read()
 
 
+def test_as_many_tokens_of_another_grid_are_refused() -> None:
+    network = Arranged(tokens)
+    capture = Capture(network, find_points(network, IMAGES)[1:])
+    network(IMAGES.mT)
+    with pytest.raises(
+        ValueError, match=r"inputs of shape \[\(2, 3, 48, 16\)\] where \[\(-1, 3, 16, 48\)\] were .*images of"
+    ):
+        capture.read()
+
+
+def padded(maps: Tensor) -> Tensor:
+    """Rolled by one, then padded to whole windows, as in a Swin on an odd grid."""
+    return nn.functional.pad(torch.roll(maps, (-1, -1), (2, 3)), (0, 1, 0, 1))
+
+
+LOST: dict[str, Callable[[Tensor], Tensor]] = {
+    "thinned": lambda maps: tokens(maps)[:, ::3],
+    "in another order": lambda maps: tokens(maps)[:, torch.arange(47, -1, -1)],
+    "chosen": lambda maps: tokens(maps).index_select(1, torch.arange(48).roll(5)),
+    "gathered": lambda maps: tokens(maps).gather(1, torch.arange(48).roll(5)[None, :, None].expand(len(maps), 48, 6)),
+    "sorted": lambda maps: tokens(maps).sort(1)[0],
+    "sorted by name": lambda maps: torch.sort(tokens(maps), dim=1, stable=True)[0],
+    "images in another order": lambda maps: maps[torch.arange(len(maps) - 1, -1, -1)],
+    "rolled, then padded": padded,
+    "rolled, then cut": lambda maps: torch.roll(maps, (-1, -1), (2, 3))[:, :, :3],
+}
+
+
+@pytest.mark.parametrize("name", LOST)
+def test_what_lies_in_an_unknown_order_keeps_no_false_grid(name: str) -> None:
+    points = find_points(Arranged(LOST[name]), IMAGES)
+    assert dict(points.left_out) == {"arranged": "one of its dimensions is neither batch, channels, rows nor columns"}
+
+
+def test_channels_in_another_order_are_channels() -> None:
+    points = find_points(Arranged(lambda maps: maps[:, torch.randperm(6)]), IMAGES)
+    assert points[-1].name == "arranged"
+
+
+def finer(maps: Tensor) -> Tensor:
+    """Depth to space, written out: (B, C, h, w) to (B, C/6, 2h, 3w)."""
+    batch, channels, height, width = maps.shape
+    split = maps.view(batch, channels // 6, 2, 3, height, width).permute(0, 1, 4, 2, 5, 3)
+    return split.reshape(batch, channels // 6, 2 * height, 3 * width)
+
+
+class Finer(nn.Module):
+    def __init__(self, last: bool) -> None:
+        super().__init__()
+        self.embed, self.conv, self.head = nn.Conv2d(3, 24, 4, 4), nn.Conv2d(4, 5, 3, padding=1), nn.Conv2d(5, 2, 1)
+        self.arranged = Arrange((lambda maps: finer(maps).permute(0, 2, 3, 1)) if last else finer)
+        self.last = last
+
+    def forward(self, images: Tensor) -> Tensor:
+        maps = self.arranged(self.embed(images))
+        return self.head(self.conv(maps.permute(0, 3, 1, 2) if self.last else maps).relu())
+
+
+@pytest.mark.parametrize("last", [False, True])
+def test_depth_to_space_is_a_finer_grid(last: bool) -> None:
+    found = {point.name: point for point in find_points(Finer(last), IMAGES)}
+    assert [*found] == ["embed", "arranged", "conv"]
+    assert found["arranged"].size == found["conv"].size == (8, 36)
+    assert found["arranged"].layout.kind == ("channels_last" if last else "map")
+
+
 class Attended(nn.Module):
     """Attention written out: queries and keys meet in a matrix of places by places."""
 
@@ -128,9 +194,3 @@ def test_what_cannot_be_read_as_features_is_left_out_with_the_reason() -> None:
     points = find_points(Attended(), IMAGES)
     assert [point.name for point in points] == ["embed", "queries", "keys"]
     assert dict(points.left_out) == {"softmax": "positions appear twice in it, as in an attention map"}
-
-
-def test_thinned_tokens_keep_no_false_grid() -> None:
-    network = Arranged(lambda maps: tokens(maps)[:, ::3])
-    points = find_points(network, IMAGES)
-    assert dict(points.left_out) == {"arranged": "one of its dimensions is neither batch, channels, rows nor columns"}

@@ -2,12 +2,14 @@
 
 import importlib.util
 import json
+import os
 import re
 
 import nbformat
 import pytest
 
 from imachsr import reproduce
+from imachsr.experiment import published_folder, results
 from imachsr.reproduce import everything, execution, report
 
 PARAMETERS = """tier: str = "smoke"  # smoke or lesson
@@ -135,6 +137,8 @@ def test_report_stands_alone(tmp_path, monkeypatch):
     figure = plt.figure()
     figures.show(figure, "01_line", alt="a <line>", caption="what to see", folder=tmp_path)
     report = reproduce.write_report(tmp_path, tier="smoke", data="streets", failures=["03: stopped"]).read_text()
+    for one in results(published_folder()):
+        assert f"<td>{one.key}</td>" in report, "where each published number came from"
     assert 'alt="a &lt;line&gt;"' in report
     assert "what to see" in report
     assert "data:image/png;base64," in report
@@ -156,6 +160,16 @@ def test_pictures_of_another_tier_stay_out_of_the_report(tmp_path):
     page = reproduce.write_report(tmp_path, tier="lab", data="camvid").read_text()
     assert "bars of 08" in page
     assert "bars of 09" not in page
+
+
+def test_pictures_are_of_the_newest_execution_whole_or_failed(tmp_path):
+    kept = {"smoke": tmp_path / "executed" / "08_x.ipynb", "lab": tmp_path / "executed" / "08_x.failed.ipynb"}
+    (tmp_path / "executed").mkdir()
+    for tier, path in kept.items():
+        path.write_text(json.dumps({"metadata": {"papermill": {"parameters": {"tier": tier}}}}))
+    for second, newest in enumerate(kept):
+        os.utime(kept[newest], (second, second + 2**31))
+        assert [tier for tier in kept if report._drawn_at(tmp_path, "08", {"tier": tier})] == [newest]
 
 
 def test_picture_without_words_is_refused(tmp_path):

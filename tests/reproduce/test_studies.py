@@ -69,7 +69,7 @@ def test_studies_share_the_runs_they_have_in_common():
     every = [setting for name in STUDIES if name != "weights" for setting in settings(name, "smoke", "streets")]
     assert len(set(every)) < len(every) / 1.5
     conventional = {s for s in every if s.scheme == "conventional"}
-    assert len({cell(asdict(s)) for s in conventional}) == 1
+    assert len({cell(s) for s in conventional}) == 1
 
 
 def test_every_splits_settings_are_only_for_data_that_has_splits():
@@ -92,7 +92,15 @@ def test_cells_are_found_whatever_they_were_run_on():
     other = Settings(data="cityscapes", size=(64, 64), epochs=3, points=5, divide=False)
     stored = [Result("0" * 16, asdict(s), ("road",), (), {}, [], []) for s in (other, Settings(points=5, alpha=1.0))]
     assert of_cells(stored, study) == stored[:1]
-    assert cell({"scheme": "conventional", "points": 9}) == ("conventional",)
+    by_hand = {"scheme": "hs3", "clustering": "manual"}
+    for one, same in (
+        ({"scheme": "conventional"}, {"scheme": "conventional", "points": 9}),
+        ({"scheme": "deep_supervision"}, {"scheme": "deep_supervision", "lambda_": 0.5}),
+        (by_hand, {**by_hand, "theta": 50.0}),
+    ):
+        one, same = Settings(**one), Settings(**same)
+        assert (cell(one), one.key("d")) == (cell(same), same.key("d"))
+    assert cell(Settings(scheme="hs3")) != cell(Settings(scheme="hs3", theta=50.0))
 
 
 @pytest.mark.parametrize(

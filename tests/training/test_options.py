@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 
@@ -117,6 +118,31 @@ def test_an_optimizer_that_a_schedule_has_moved_is_still_the_same():
     assert optimizer.param_groups[0]["lr"] == 0.05
     assert identity(trainee, optimizer) == before
     assert identity(trainee, torch.optim.SGD(trainee.parameters(), lr=0.05)) != before
+
+
+def test_rates_are_put_back_and_one_set_by_hand_counts(tmp_path):
+    trainee = supervised()
+    optimizer, rates = torch.optim.SGD(trainee.parameters(), lr=0.1), []
+    optimizer.register_step_pre_hook(lambda o, *_: rates.append(o.param_groups[0]["lr"]))
+
+    def broken(network, number):
+        raise KeyError("evaluation")
+
+    (tmp_path / "file").touch()
+    for rate, ended, options in (
+        (0.1, None, {}),
+        (0.02, KeyError, {"evaluation": broken}),
+        (0.03, ValueError, {"ema": 2.0, "warmup": 5}),
+        (0.04, OSError, {"log": tmp_path / "file" / "log", "warmup": 5}),
+        (0.05, None, {}),
+    ):
+        optimizer.param_groups[0]["lr"] = rate
+        rates.clear()
+        with pytest.raises(ended) if ended else nullcontext():
+            trained(trainee, optimizer=optimizer, **options)
+        assert rates[:1] in ([], [rate])
+        assert optimizer.param_groups[0]["lr"] == rate
+    assert 0 < rates[-1] < rates[0] == 0.05
 
 
 def test_the_average_is_what_evaluation_and_the_end_see():

@@ -39,6 +39,9 @@ class Image:
         rows = max(1, CACHE // (self.shape[1] * self.size[1]))
         for start in range(0, self.size[0], rows):
             part = slice(start, min(start + rows, self.size[0]))
+            if self.size[0] == self.shape[2]:  # nothing to blend; -inf would not survive it
+                yield part, self.wide[:, part]
+                continue
             above, below = self.wide[:, self.upper[part]], self.wide[:, self.lower[part]]
             yield part, above + self.share[:, part] * (below - above)
 

@@ -34,7 +34,7 @@ def cross_entropy(
             factor = w[y] * labelled
             log_q = v.log_softmax(0)
             hard = (1 - label_smoothing) * factor
-            terms = hard * log_q.gather(0, y[None])[0]
+            terms = hard * log_q.gather(0, y[None])[0].where(labelled, 0)  # log q may be -inf
             even = label_smoothing / K * labelled
             if label_smoothing:
                 terms = terms + even * (w[:, None, None] * log_q).sum(0)

@@ -45,7 +45,7 @@ def plan(logits: Tensor, targets: Tensor, align_corners: bool) -> Plan:
     """Cut a batch into strips of source rows."""
     B, K, h, w = logits.shape
     H, W = targets.shape[1:]
-    rows, columns = neighbours(h, H, align_corners), neighbours(w, W, align_corners)
+    rows, columns = _axis(h, H, align_corners), _axis(w, W, align_corners)
     count = min(h, max(1, TASKS // B), max(1, K * H * W // WORK))
     cuts = [h * s // count for s in range(count + 1)]
     label_cuts = np.searchsorted(rows[0], cuts).tolist()
@@ -53,6 +53,11 @@ def plan(logits: Tensor, targets: Tensor, align_corners: bool) -> Plan:
     return Plan(
         logits.detach().float().contiguous().numpy(), targets.contiguous().numpy(), rows, columns, strips, tile(W, K)
     )
+
+
+def _axis(source: int, size: int, align_corners: bool) -> Axis:
+    lower, upper, share = neighbours(source, size, align_corners)
+    return lower, upper, share.astype(np.float32)
 
 
 def tile(length: int, channels: int, values: int = 2**13) -> int:

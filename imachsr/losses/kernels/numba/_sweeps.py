@@ -87,6 +87,11 @@ def _at(start, x):  # type: ignore[no-untyped-def]
 def _spread(logits, row, columns, start, T, out):  # type: ignore[no-untyped-def]
     """Source row (K, w) at the T columns from start of the label grid."""
     left, right, share = columns
+    if len(left) == logits.shape[2]:  # nothing to blend; -inf would not survive it
+        for k in range(logits.shape[0]):
+            for x in range(T):
+                out[k, x] = logits[k, row, _at(start, x)]
+        return
     for k in range(logits.shape[0]):
         for x in range(T):
             a, b = logits[k, row, left[_at(start, x)]], logits[k, row, right[_at(start, x)]]
@@ -121,6 +126,15 @@ def _read_labels(targets, start, T, K, ignore_index, labels):  # type: ignore[no
 @compiled
 def _blend(above, below, share, K, T, v, highest):  # type: ignore[no-untyped-def]
     """The blend v of two spread rows, and its largest class."""
+    if share == ZERO:  # nothing to blend; -inf would not survive it
+        for x in range(T):
+            highest[x] = above[0, x]
+        for k in range(K):
+            for x in range(T):
+                u = above[k, x]
+                v[k, x] = u
+                highest[x] = u if u > highest[x] else highest[x]
+        return
     for x in range(T):
         highest[x] = above[0, x] + share * (below[0, x] - above[0, x])
     for k in range(K):

@@ -43,7 +43,7 @@ def plan(source: tuple[int, int], size: tuple[int, int], align_corners: bool, de
     cuts = np.stack([np.searchsorted(right, starts), np.searchsorted(left, starts + columns)])
     row_cuts = np.searchsorted(top, np.arange(source[0] + 1))
     ids = [torch.from_numpy(a.astype(np.int32)).to(device) for a in (top, left, right, row_cuts, cuts)]
-    shares = [torch.from_numpy(a).to(device) for a in (share_y, share_x)]
+    shares = [torch.from_numpy(a.astype(np.float32)).to(device) for a in (share_y, share_x)]
     return Plan(ids[0], shares[0], ids[1], ids[2], shares[1], ids[3], ids[4], columns)
 
 

@@ -22,13 +22,13 @@ def _spread(logits, channel, inside, row, w, left, right, share, live):
     at = logits + channel[:, None] + row * w
     a = tl.load(at + left[None, :], mask=ok, other=0.0).to(tl.float32)
     b = tl.load(at + right[None, :], mask=ok, other=0.0).to(tl.float32)
-    return a + share[None, :] * (b - a)
+    return tl.where(share[None, :] == 0, a, a + share[None, :] * (b - a))  # both may be -inf
 
 
 @triton.jit
 def _softmax(above, below, share, inside):
     """Of the blend of two spread rows: the blend, its largest class, exp(v - max), and the sum of those."""
-    v = above + share * (below - above)
+    v = tl.where(share == 0, above, above + share * (below - above))  # both may be -inf
     v = tl.where(inside[:, None], v, float("-inf"))
     highest = tl.max(v, 0)
     e = tl.exp(v - highest[None, :])
@@ -95,7 +95,7 @@ def sweep(
                 push = hard * w_y + spread * tl.sum(w_k, 0)
                 gap = tl.where(inside[:, None], highest[None, :] - v, 0.0)
                 term = push * tl.log(total) + hard * w_y * (highest - v_y)
-                term += spread * tl.sum(w_k[:, None] * gap, 0)
+                term += tl.where(spread > 0, spread * tl.sum(w_k[:, None] * gap, 0), 0.0)  # a gap may be inf
                 loss += tl.where(mine & labelled, term, 0.0)
                 mass += tl.where(mine & labelled, w_y, 0.0)
                 g = e * (push / total)[None, :] - pull
