@@ -505,9 +505,13 @@ def test_scores_that_do_not_follow_from_the_counts_are_not_published(tmp_path):
     better = result(0.5)
     better.scores["dataset"]["mIoU"] = 0.99
     better.write(tmp_path / "ledger")
-    with pytest.raises(ValueError, match=r"got result .* with mIoU 0.99, but 0.5 by its counts of pixels; .*anew"):
-        imachsr.experiment.publish([better.key], ledger=tmp_path / "ledger", published=tmp_path / "results")
-    assert not (tmp_path / "results").exists()
+    good, uncounted = result(0.5, seed=1), replace(result(0.5, seed=2), per_image=[])
+    for one in (good, uncounted):
+        one.write(tmp_path / "ledger")
+    for keys, counted in (([good.key, better.key], "0.5"), ([good.key, uncounted.key], "nan")):
+        with pytest.raises(ValueError, match=rf"with mIoU .*, but {counted} by its counts of pixels; .*anew"):
+            imachsr.experiment.publish(keys, ledger=tmp_path / "ledger", published=tmp_path / "results")
+    assert not (tmp_path / "results").exists(), "all or none"
 
 
 def test_a_first_phase_is_published_with_what_came_of_it(tmp_path):

@@ -41,7 +41,7 @@ def compare(
     Returns:
         Columns: where; scheme, and settings in which runs of one scheme differ; metric; `baseline` and mean, per cent;
         difference, its mean in points, with low and high of its Student interval at 95 % (nan for one seed); relative,
-        in per cent of the baseline; seeds; unlike, how many of the pairs ran on unlike processors; p after Holm's
+        in per cent of a baseline above 0; seeds; unlike, how many of the pairs ran on unlike processors; p after Holm's
         correction over all schemes of the results on that ground, in every metric of its family, with the seeds that a
         verdict takes (nan with fewer); finding. Without a seed that both were run with: nan and 0 seeds.
 

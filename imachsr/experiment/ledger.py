@@ -264,21 +264,21 @@ def publish(keys: list[str], *, ledger: str | Path | None = None, published: str
     ledger, published = Path(ledger or ledger_folder()), Path(published or published_folder())
     if not keys:
         raise ValueError("got no keys; publishing copies chosen results; name them, see `imachsr results`")
-    paths = []
+    chosen: list[Result] = []
     for key in keys:
         result = the_one(key, ledger)
         first = ledger / f"{result.provenance.get('hs3', {}).get('first_phase', '')}.json"
-        for one in (result, *([Result.read(first)] if first.is_file() else [])):
-            _check_counts(one)
-            paths.append(one.write(published / TUNING if one.setting("split") == "tune" else published))
-    return paths
+        chosen += [result, *([Result.read(first)] if first.is_file() else [])]
+    for one in chosen:
+        _check_counts(one)
+    return [one.write(published / TUNING if one.setting("split") == "tune" else published) for one in chosen]
 
 
 def _check_counts(result: Result) -> None:
     """Scores that cannot be computed again from what they were computed from are nobody's results."""
-    counts = np.asarray(result.per_image).sum(0)[None]  # all images as one, see `metrics.protocols`
+    counts = np.reshape(result.per_image, (-1, 3, len(result.classes))).sum(0)[None]  # all images as one
     found, filed = float(image_means(counts, "image")[0][MEANS["mIoU"]]), result.scores["dataset"]["mIoU"]
-    if filed is None or abs(found - filed) > 1e-9:
+    if filed is None or not abs(found - filed) <= 1e-9:
         raise ValueError(
             f"got result {result.key} with mIoU {filed}, but {found} by its counts of pixels; what is published can be "
             "computed again; run its settings anew"

@@ -68,8 +68,8 @@ def role_of(dim: Dim) -> str:
 
 
 def rolled(dim: Dim) -> bool:
-    """Whether a dimension does not begin where its axis does: padded or cut, nobody can roll it back."""
-    return any(atom.shift for atom in dim)
+    """Whether rows or columns do not begin where their axis does: padded or cut, nobody can roll them back."""
+    return any(atom.shift and atom.role != "c" for atom in dim)
 
 
 def nested(atoms: Sequence[Atom]) -> bool:
@@ -101,9 +101,11 @@ def regroup(axes: Axes, shape: Sequence[int]) -> Axes:
 
 def _finer(axes: Axes) -> Axes:
     """Rows or columns with channels behind them, where other channels are left, are rows of a finer grid."""
-    if not any(all(atom.role == "c" for atom in dim) and size_of(dim) > 1 for dim in axes):
+    left = any(all(atom.role == "c" for atom in dim) and size_of(dim) > 1 for dim in axes)
+    places = [dim for dim in axes if any(atom.role in ("y", "x") and atom.size > 1 for atom in dim)]
+    if not left or not places or not all(map(_depth_to_space, places)):  # one of two alone: heads beside columns
         return axes
-    return tuple(fresh(dim[0].role, size_of(dim)) if _depth_to_space(dim) else dim for dim in axes)
+    return tuple(fresh(dim[0].role, size_of(dim)) if dim in places else dim for dim in axes)
 
 
 def _depth_to_space(dim: Dim) -> bool:

@@ -49,9 +49,10 @@ class Opens(Hook):
         super().__init__(store)
         self.notes = any(point.layout.recorded for point in points)
 
-    def __call__(self, module: nn.Module, args: Any) -> None:
+    def __call__(self, module: nn.Module, args: Any, kwargs: Any) -> None:
         if self.notes:
-            self.store.given = [tuple(leaf.shape) for leaf in tree_leaves(args) if isinstance(leaf, Tensor)]
+            leaves = tree_leaves((args, kwargs))
+            self.store.given = [tuple(leaf.shape) for leaf in leaves if isinstance(leaf, Tensor)]
         self.store.tensors.clear()
         self.store.calls.clear()
         self.store.open = self.store.claimed
@@ -149,7 +150,7 @@ class Capture:
                 )
         self.handles = (
             [
-                network.register_forward_pre_hook(Opens(self.store, self.points)),
+                network.register_forward_pre_hook(Opens(self.store, self.points), with_kwargs=True),
                 network.register_forward_hook(Closes(self.store)),
             ]
             if self.points
@@ -212,9 +213,9 @@ class Capture:
         features = point.features(tensor)
         if point.layout.recorded and not self._as_recorded(point):
             raise ValueError(
-                f"got inputs of shape {self.store.given} where {[*point.inputs]} were recorded; the grid behind the "
-                f"{point.layout} at point {point.name!r} is known for one image size; call find_points with images of "
-                "this size"
+                f"got inputs of shape {self.store.given} where rows and columns of {[*point.inputs]} were recorded; "
+                f"the grid behind the {point.layout} at point {point.name!r} is known for one image size; call "
+                "find_points with images of this size"
             )
         if features.shape[1] != point.channels:
             raise ValueError(
@@ -225,8 +226,8 @@ class Capture:
 
     def _as_recorded(self, point: Point) -> bool:
         """Whether the inputs are those a grid was read off: of as many tokens another shape may have another grid."""
-        given = self.store.given
-        return len(given) != len(point.inputs) or all(map(fits, given, point.inputs))
+        both = [*zip(self.store.given, point.inputs, strict=False)]  # some may be left out, or of another kind
+        return all(fits(given, recorded) for given, recorded in both if len(given) == len(recorded))
 
     def remove(self) -> None:
         """Takes every hook away and forgets what was captured."""

@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from torch import Tensor, nn
-from torch.utils._pytree import tree_leaves
+from torch import nn
 
-from .axes import role_of
+from .axes import role_of, size_of
 from .blocks import block_sequence
 from .given import check_plain, explain
 from .graph import Graph, extent_of
@@ -73,7 +72,7 @@ def find_points(network: nn.Module, *inputs: Any, **kwargs: Any) -> Points:
         )
     blocks = [value for value in block_sequence(graph) if value in useful]
     judge = Judge(graph, blocks, {value: names[0][0] for value, names in named.items()})
-    given = _inputs(recording, len([leaf for leaf in tree_leaves(inputs) if isinstance(leaf, Tensor)]))
+    given = _inputs(recording)
     points = [_point(graph, value, named[value], layout, judge, given) for value, layout in useful.items()]
     left_out = {named[value][0][0]: reason for value, reason in layouts.items() if isinstance(reason, str)}
     return Points(points, recording.how, left_out, graph.unused)
@@ -118,13 +117,10 @@ def _rank(name: Name) -> tuple[int, int, int]:
     return key.count("["), -depth if key else depth, call.number
 
 
-def _inputs(recording: Recording, count: int) -> tuple[tuple[int, ...], ...]:
-    """Shapes of the positional inputs, -1 where the batch is."""
-    given = [recording.values[value] for value in recording.inputs[:count]]
-    return tuple(
-        tuple(-1 if role_of(dim) == "b" else size for dim, size in zip(made.axes or (), made.shape, strict=True))
-        for made in given
-    )
+def _inputs(recording: Recording) -> tuple[tuple[int, ...], ...]:
+    """Shapes of the inputs, -1 but for rows and columns."""
+    given = [recording.values[value].axes or () for value in recording.inputs]
+    return tuple(tuple(size_of(dim) if role_of(dim) in ("y", "x") else -1 for dim in axes) for axes in given)
 
 
 def _point(

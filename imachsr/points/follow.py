@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from .axes import Axes, Dim, contracted, cut, fresh, joined, of_input, regroup, resized, role_of, size_of
@@ -178,6 +179,26 @@ def _along(axes: list[Axes | None], args: Sequence[Any], out: Tensor) -> Axes | 
     return _reordered(axes[0], args[1] if len(args) > 1 and isinstance(args[1], int) else None, out)
 
 
+def _topk(axes: list[Axes | None], args: Sequence[Any], out: Tensor) -> Axes | None:
+    return _reordered(axes[0], args[2] if len(args) > 2 else -1, out)
+
+
+def _index_put(axes: list[Axes | None], args: Sequence[Any], out: Tensor) -> Axes | None:
+    """`x[:, numbers] = ...`; what a mask covers stays in its place."""
+    known = axes[0]
+    for d, numbers in enumerate(args[1]):
+        if numbers is not None and numbers.dtype not in (torch.bool, torch.uint8):
+            known = _reordered(known, d, out)
+    return known
+
+
+def _rot90(axes: list[Axes | None], args: Sequence[Any], out: Tensor) -> Axes | None:
+    known = axes[0]
+    for d in args[2] if len(args) > 2 else (0, 1):
+        known = _reordered(known, d, out)
+    return known
+
+
 def _reordered(axes: Axes | None, d: int | None, out: Tensor) -> Axes | None:
     """What lies along a dimension (every one, where it is not told) is in an unknown order; channels have none."""
     if not axes or len(axes) != out.ndim:
@@ -209,8 +230,9 @@ AFTER: dict[str, Rule] = {
     **dict.fromkeys(("split", "split_with_sizes"), _split),
     **dict.fromkeys(("transpose", "t"), _transpose),
     **dict.fromkeys(("convolution", "transposed_convolution"), _convolution),
-    **dict.fromkeys(("index_select", "gather", "scatter", "scatter_add", "scatter_reduce", "sort", "topk"), _along),
-    "index": _index,
+    **dict.fromkeys(("index_select", "gather", "scatter", "scatter_add", "scatter_reduce", "sort"), _along),
+    **dict.fromkeys(("index_copy", "index_add"), _along),
+    "index": _index, "index_put": _index_put, "topk": _topk, "rot90": _rot90,
     "permute": _permute, "unsqueeze": _unsqueeze, "squeeze": _squeeze, "stack": _stack, "slice": _slice, "cat": _cat,
     **dict.fromkeys(RECURRENT, _recurrent),
     "roll": _roll, "flip": _flip, "im2col": _im2col, "col2im": _col2im, "unfold": _unfold, "embedding": _embedding,

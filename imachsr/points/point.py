@@ -35,7 +35,7 @@ class Point:
         block: place in the network's block sequence, -1 for the points between.
         overwritten: changed in place later, so that it must be copied where it appears.
         aliases: other names of the same tensor.
-        inputs: shapes of the network's positional inputs as recorded, -1 where the batch is.
+        inputs: shapes of the network's inputs as recorded, -1 but for rows and columns.
     """
 
     name: str

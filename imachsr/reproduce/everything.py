@@ -70,7 +70,7 @@ def reproduce(
     """
     for name, count in (("seeds", seeds), ("jobs", jobs)):
         if count < 1:
-            raise ValueError(f"got {name}={count}; at least one is run, once; pass {name} >= 1")
+            raise ValueError(f"got {name}={count}; it is 1 at least; pass {name} >= 1")
     if dry_run and store_outputs:
         raise ValueError("got a dry run that stores outputs; a dry run gives none; leave one of them out")
     paths, studies, out = *_asked_for(chosen), Path(out).absolute()

@@ -48,9 +48,9 @@ def of_cells(results: Sequence[Result], settings: Sequence[Settings]) -> list[Re
 
 def cell(settings: Settings) -> tuple[Any, ...]:
     """What a run is in a study: its scheme, what is asked of its points and where."""
-    idle = settings.idle()
-    asked = [name for name in (*OF_POINTS, *OF_CLUSTERS, "analysis") if name not in idle]
-    return (settings.scheme, *((name, getattr(settings, name)) for name in asked))
+    decisive = settings.decisive()
+    asked = [name for name in (*OF_POINTS, *OF_CLUSTERS, "analysis") if name in decisive]
+    return (settings.scheme, *((name, decisive[name]) for name in asked))
 
 
 def _all(tier: str, data: str, root: str | None, seeds: int, changes: Sequence[Mapping[str, Any]]) -> list[Settings]:

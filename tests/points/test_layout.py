@@ -110,19 +110,43 @@ def test_a_map_may_change_its_size_but_tokens_may_not() -> None:
         capture.read()
 
 
-def test_as_many_tokens_of_another_grid_are_refused() -> None:
+@pytest.mark.parametrize("named", [False, True])
+def test_as_many_tokens_of_another_grid_are_refused(named: bool) -> None:
     network = Arranged(tokens)
     capture = Capture(network, find_points(network, IMAGES)[1:])
-    network(IMAGES.mT)
+    network(images=IMAGES.mT) if named else network(IMAGES.mT)
     with pytest.raises(
-        ValueError, match=r"inputs of shape \[\(2, 3, 48, 16\)\] where \[\(-1, 3, 16, 48\)\] were .*images of"
+        ValueError, match=r"inputs of shape \[\(2, 3, 48, 16\)\] where .* \[\(-1, -1, 16, 48\)\] were .*images of"
     ):
         capture.read()
+
+
+class Told(Arranged):
+    """Images and words about them."""
+
+    def forward(self, images: Tensor, words: Tensor | None = None) -> Tensor:
+        return super().forward(images) + (0 if words is None else words.sum())
+
+
+def test_what_else_a_network_is_told_may_be_of_any_length() -> None:
+    network = Told(tokens)
+    capture = Capture(network, find_points(network, IMAGES, torch.ones(2, 5))[1:])
+    for more in ((torch.ones(2, 7),), ()):
+        network(IMAGES, *more)
+        assert capture.read()[0].shape == (2, CHANNELS, 4, 12)
+    network(words=torch.ones(2, 7), images=IMAGES)
+    assert capture.read()[0].shape == (2, CHANNELS, 4, 12)
 
 
 def padded(maps: Tensor) -> Tensor:
     """Rolled by one, then padded to whole windows, as in a Swin on an odd grid."""
     return nn.functional.pad(torch.roll(maps, (-1, -1), (2, 3)), (0, 1, 0, 1))
+
+
+def put_elsewhere(maps: Tensor) -> Tensor:
+    turned = torch.zeros_like(maps)
+    turned[:, :, torch.arange(3, -1, -1)] = maps
+    return turned
 
 
 LOST: dict[str, Callable[[Tensor], Tensor]] = {
@@ -132,6 +156,11 @@ LOST: dict[str, Callable[[Tensor], Tensor]] = {
     "gathered": lambda maps: tokens(maps).gather(1, torch.arange(48).roll(5)[None, :, None].expand(len(maps), 48, 6)),
     "sorted": lambda maps: tokens(maps).sort(1)[0],
     "sorted by name": lambda maps: torch.sort(tokens(maps), dim=1, stable=True)[0],
+    "the largest": lambda maps: maps.topk(4, 2)[0],
+    "the largest columns": lambda maps: maps.topk(12)[0],
+    "put elsewhere": put_elsewhere,
+    "copied over": lambda maps: maps.index_copy(2, torch.arange(2), maps[:, :, 2:]),
+    "turned": lambda maps: maps.rot90(2, (2, 3)),
     "images in another order": lambda maps: maps[torch.arange(len(maps) - 1, -1, -1)],
     "rolled, then padded": padded,
     "rolled, then cut": lambda maps: torch.roll(maps, (-1, -1), (2, 3))[:, :, :3],
@@ -140,13 +169,29 @@ LOST: dict[str, Callable[[Tensor], Tensor]] = {
 
 @pytest.mark.parametrize("name", LOST)
 def test_what_lies_in_an_unknown_order_keeps_no_false_grid(name: str) -> None:
-    points = find_points(Arranged(LOST[name]), IMAGES)
-    assert dict(points.left_out) == {"arranged": "one of its dimensions is neither batch, channels, rows nor columns"}
+    why = dict(find_points(Arranged(LOST[name]), IMAGES).left_out)
+    unknown = "one of its dimensions is neither batch, channels, rows nor columns"
+    assert why == {"arranged": "its axes could not be followed" if name == "put elsewhere" else unknown}
 
 
-def test_channels_in_another_order_are_channels() -> None:
-    points = find_points(Arranged(lambda maps: maps[:, torch.randperm(6)]), IMAGES)
-    assert points[-1].name == "arranged"
+@pytest.mark.parametrize(
+    "arrange",
+    [
+        lambda maps: maps[:, torch.randperm(6)],
+        lambda maps: maps.topk(3, 1)[0],
+        lambda maps: torch.cat(torch.roll(maps, 1, 1).chunk(2, 1), 1),
+        lambda maps: maps.masked_fill(maps > 0, 0).index_put((maps > 0,), torch.ones(())),
+    ],
+)
+def test_channels_in_another_order_are_channels_and_a_mask_moves_nothing(arrange: Callable[[Tensor], Tensor]) -> None:
+    points = find_points(Arranged(arrange), IMAGES)
+    assert [*points.left_out.values()] == []
+    assert points[-1].layout.kind == "map"
+
+
+def test_heads_beside_columns_are_no_finer_grid() -> None:
+    points = find_points(Arranged(lambda maps: maps.permute(0, 2, 3, 1).reshape(len(maps), 4, 36, 2)), IMAGES)
+    assert (points[-1].size, points[-1].channels) == ((4, 1), 72), "columns are folded into channels, rows stay rows"
 
 
 def finer(maps: Tensor) -> Tensor:

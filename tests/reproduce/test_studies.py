@@ -97,6 +97,7 @@ def test_cells_are_found_whatever_they_were_run_on():
         ({"scheme": "conventional"}, {"scheme": "conventional", "points": 9}),
         ({"scheme": "deep_supervision"}, {"scheme": "deep_supervision", "lambda_": 0.5}),
         (by_hand, {**by_hand, "theta": 50.0}),
+        ({"scheme": "hs3"}, {"scheme": "hs3", "analysis": 0.1}),
     ):
         one, same = Settings(**one), Settings(**same)
         assert (cell(one), one.key("d")) == (cell(same), same.key("d"))
