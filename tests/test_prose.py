@@ -46,11 +46,12 @@ def stated(text):
 def held(printed, exact, rounded=frozenset()):
     """Whether a number is printed as one is, or as one reads that is rounded so, whatever its sign.
 
-    A short decimal is not rounded, and is no negative one.
+    A short decimal must stand there digit by digit: it is not rounded, no negative one, and no 0.30.
     """
     digits, value = len(printed.partition(".")[2]), float(printed.replace(",", ""))
-    short = digits and significant(printed) < 3
-    return value in exact or any((n if short else round(abs(n), digits)) == value for n in rounded)
+    if digits and significant(printed) < 3:
+        return printed in exact or printed in rounded
+    return value in exact or any(round(abs(n), digits) == value for n in rounded if not isinstance(n, str))
 
 
 def significant(printed):
@@ -58,8 +59,12 @@ def significant(printed):
     return len(re.sub(r"\D", "", printed).lstrip("0"))
 
 
+def printed_in(text):
+    return re.findall(rf"(?<![\w.])-?{NUMBER}", text)
+
+
 def numbers_in(text):
-    return [float(found.replace(",", "")) for found in re.findall(rf"(?<![\w.])-?{NUMBER}", text)]
+    return [float(found.replace(",", "")) for found in printed_in(text)]
 
 
 @cache
@@ -68,7 +73,7 @@ def papers():
     texts = [path.read_text(encoding="utf-8") for path in (REPOSITORY / "data" / "papers").glob("*.json")]
     judged = judge(claims(REPOSITORY / "data" / "papers"), [], folder=REPOSITORY / "data" / "papers")
     worked_out = [f"{j.why} {[*j.claim.reported.values()]}" for j in judged]
-    return {number for text in (*texts, *worked_out) for number in numbers_in(text)}
+    return {number for text in (*texts, *worked_out) for number in (*numbers_in(text), *printed_in(text))}
 
 
 @cache
@@ -119,9 +124,12 @@ def shown(cell):
 
 
 def computed(notebook):
-    """Numbers of a notebook's code and stored outputs."""
+    """Numbers of a notebook's code and stored outputs, and how they are printed there."""
     cells = [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
-    return {number for cell in cells for number in (*literals(code_of(cell)), *numbers_in(shown(cell)))}
+    written = {number for cell in cells for number in literals(code_of(cell))}
+    texts = [shown(cell) for cell in cells]
+    printed = {*map(str, written), *(number for text in texts for number in printed_in(text))}
+    return written | {number for text in texts for number in numbers_in(text)} | printed
 
 
 def prose(notebook):
@@ -146,7 +154,8 @@ def typed(node):
 
 def exact(computed):
     """The numbers that prose states as they stand: where it has a page's own, these are its decimals."""
-    return papers() | {number for number in constants() if not computed or number == int(number)}
+    named = {number for number in constants() if not computed or number == int(number)}
+    return papers() | named | {*map(str, named)}
 
 
 def strangers(text, computed=frozenset()):

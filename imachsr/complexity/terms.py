@@ -115,7 +115,7 @@ def adapter(place: Place, *, point: Point, brought: bool = False) -> Term:
 def cross_entropy(name: str, place: Place, implementation: str, *, point: str = "", logits: int | None = None) -> Term:
     """Upsample, log-softmax, pick; on the way back exp, subtract the label, scale, and down again.
 
-    Eager keeps the log-softmax at label size, and an index and a weight per pixel: B H W (4 K + 12) bytes (and 8, the
+    Eager keeps the log-softmax at label size, and an index, a weight and a mark per pixel: B H W (4 K + 13) bytes (and 8, the
     number of labelled pixels).
     Fused keeps the logits where they are made, and their gradient: 8 B h w K.
 
@@ -128,7 +128,7 @@ def cross_entropy(name: str, place: Place, implementation: str, *, point: str = 
     """
     forward, backward = (each * place.labels for each in CROSS_ENTROPY)
     if implementation == "eager":
-        kept, formula = FLOAT * place.labels + 12 * place.labels // place.K + 8, "4 B W H K + 12 B W H"
+        kept, formula = FLOAT * place.labels + 13 * place.labels // place.K + 8, "4 B W H K + 13 B W H"
     else:
         kept, formula = FLOAT * place.logits + (FLOAT * place.logits if logits is None else logits), "8 B w h K"
     return Term(name, point, forward, backward, kept=kept, formula=formula)

@@ -71,7 +71,7 @@ def test_space(parts, implementation):
     [
         ("imachsr", "eager", "sum 12 B W H K", "sum 8 B w h C"),
         ("imachsr", "fused", "sum 8 B w h K", "0"),
-        ("imacsr", "eager", "sum 4 B W H K + 12 B W H", "sum 8 B w h C"),
+        ("imacsr", "eager", "sum 4 B W H K + 13 B W H", "sum 8 B w h C"),
         ("deep_supervision", "fused", "sum 8 B w h K", "0"),
         ("conventional", "eager", "0", "0"),
     ],
