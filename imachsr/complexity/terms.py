@@ -115,8 +115,8 @@ def adapter(place: Place, *, point: Point, brought: bool = False) -> Term:
 def cross_entropy(name: str, place: Place, implementation: str, *, point: str = "", logits: int | None = None) -> Term:
     """Upsample, log-softmax, pick; on the way back exp, subtract the label, scale, and down again.
 
-    Eager keeps the log-softmax at label size, and an index, a weight and a mark per pixel: B H W (4 K + 13) bytes (and 8, the
-    number of labelled pixels).
+    Eager keeps the log-softmax at label size, and an index, a weight and a mark per pixel: B H W (4 K + 13) bytes (and
+    8, the number of labelled pixels).
     Fused keeps the logits where they are made, and their gradient: 8 B h w K.
 
     Args:
