@@ -112,9 +112,8 @@ def _published() -> str:
     """All published results: means over seeds, and where each run came from."""
     import pandas as pd
 
-    found = sorted(
-        results(published_folder()), key=lambda one: (one.settings["model"], one.settings["scheme"], one.key)
-    )
+    found = results(published_folder())
+    found.sort(key=lambda one: (*(one.settings[name] for name in ("model", "scheme", "seed")), one.key))
     if not found:
         return "<p>None.</p>"
     each = [
