@@ -64,12 +64,13 @@ def compare(
     shown = {baseline, *(schemes_there if schemes is None else schemes)}
     columns = varied([result for result in results if result.settings["scheme"] in shown])
     ordered = [*metrics, *(metric for metric in EVERY if metric not in metrics)]
+    files = {one.provenance.get("image_format") for one in results}
     rows: list[dict[str, Any]] = []
     for ours in _arranged(results, baseline):
         same = {"scheme": ours[0].settings["scheme"], **{name: told(ours[0], name) for name in columns}}
         try:
             found = _differences(ours, theirs, ordered, protocol)
-            rows += [{"where": _where(run, results), **same, **row} for run, row in found]
+            rows += [{"where": _where(run, files), **same, **row} for run, row in found]
         except ValueError:  # of a scheme nobody asked for
             if same["scheme"] in shown:
                 raise
@@ -81,9 +82,8 @@ def compare(
     return pd.DataFrame(told_of)
 
 
-def _where(run: Result, results: Sequence[Result]) -> str:
+def _where(run: Result, files: Collection[str | None]) -> str:
     """The run's footing; its image files, too, where they are not the same for all."""
-    files = {one.provenance.get("image_format", "") for one in results}
     return f"{footing(run)}, {run.provenance.get('image_format')} images" if len(files) > 1 else footing(run)
 
 
@@ -119,13 +119,13 @@ def _differences(
 
 
 def _row(metric: str, both: Sequence[tuple[Result, Result]], protocol: str) -> dict[str, Any]:
-    nan, scores = float("nan"), scored(both, metric, protocol)
-    if not scores:
+    nan, counted = float("nan"), [pair for pair in both if scored([pair], metric, protocol)]
+    if not counted:
         return {"metric": metric, "baseline": nan, "mean": nan, "difference": nan, "low": nan, "high": nan,
                 "relative": nan, "seeds": 0, "unlike": 0, "p": nan}  # fmt: skip
+    scores = scored(counted, metric, protocol)
     mean, base = (sum(side) / len(scores) for side in zip(*scores, strict=True))
     found = paired([a - b for a, b in scores])
-    counted = [pair for pair in both if scored([pair], metric, protocol)]
     unlike = sum(ours.provenance.get("device") != theirs.provenance.get("device") for ours, theirs in counted)
     relative = 100 * found.mean / base if base > 0 else nan  # overconfidence may be below 0
     return {

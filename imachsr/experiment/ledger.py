@@ -249,8 +249,17 @@ def advised(ledger: Path) -> Iterator[None]:
 def usable(ledger: Path) -> None:
     """See that a ledger's folder is there and can be written, before hours go into what it shall hold."""
     with advised(ledger):
-        ledger.mkdir(parents=True, exist_ok=True)
-        tempfile.TemporaryFile(dir=ledger).close()
+        try_writing(ledger)
+
+
+def try_writing(folder: Path) -> None:
+    """Make a folder and write in it, leaving nothing.
+
+    Raises:
+        OSError: it cannot be.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    tempfile.TemporaryFile(dir=folder).close()
 
 
 def publish(keys: list[str], *, ledger: str | Path | None = None, published: str | Path | None = None) -> list[Path]:

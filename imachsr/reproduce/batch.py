@@ -72,7 +72,7 @@ def plan(settings: Sequence[Settings], *, ledger: str | Path | None = None) -> P
             missing.setdefault(key_of(first), first)
         missing.setdefault(key_of(setting), setting)
     every, device = results(ledger, published_folder()), provenance_here()["device"]
-    speeds = {**_speeds(every), **_speeds([result for result in every if result.provenance["device"] == device])}
+    speeds = {**_speeds(every), **_speeds([result for result in every if result.provenance.get("device") == device])}
     seconds = sum(_work(setting) * speeds.get(setting.model, 0.0) for setting in missing.values())
     untimed = dict.fromkeys(setting.model for setting in missing.values() if setting.model not in speeds)
     return Plan(tuple(filed.values()), tuple(missing.values()), seconds, tuple(untimed))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import sys
-import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ..experiment import Settings, comparison, published_folder, results
+from ..experiment.ledger import try_writing
 from ..experiment.tables import said_once
 from ..training.progress import clock
 from .batch import Plan, key_of, plan, run_all, verify_data, words
@@ -118,8 +118,7 @@ def reproduce(
 def _check_out(out: Path) -> None:
     """Hours of training come before the first figure is written."""
     try:
-        out.mkdir(parents=True, exist_ok=True)
-        tempfile.TemporaryFile(dir=out).close()
+        try_writing(out)
     except OSError as error:
         raise ValueError(
             f"got out={out}, where nothing can be written ({error.strerror}); figures and the report go there; name a "
