@@ -29,10 +29,15 @@ def two_processes():
             free.bind(("127.0.0.1", 0))
             port = str(free.getsockname()[1])
         command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port", port]
-        done = subprocess.run(
-            [*command, script, str(folder)], capture_output=True, text=True, check=False,
-            env={**os.environ, "OMP_NUM_THREADS": "1"}, timeout=600,
-        )  # fmt: skip
-        assert done.returncode == 0, done.stderr[-6000:]
+        with subprocess.Popen(
+            [*command, script, str(folder)], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+            env={**os.environ, "OMP_NUM_THREADS": "1"},
+        ) as job:  # fmt: skip
+            try:
+                said = job.communicate(timeout=600)[1]
+            except BaseException:
+                job.terminate()  # it ends its two processes; killed, it would leave them
+                raise
+        assert job.returncode == 0, said[-6000:]
 
     return launch

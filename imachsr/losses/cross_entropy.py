@@ -78,7 +78,7 @@ def reference(
     w_y = w[y] * labelled
     loss = -w_y * log_q.gather(1, y.unsqueeze(1)).squeeze(1).where(labelled, 0)  # log q may be -inf
     if label_smoothing:
-        spread = -(log_q.movedim(1, -1) * w).mean(-1) * labelled
+        spread = -(log_q.movedim(1, -1) * w).mean(-1).where(labelled, 0)
         loss = (1 - label_smoothing) * loss + label_smoothing * spread
     total = loss.sum(dtype=sum_dtype(loss))
     if reduction == "mean":

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ._common import safe_log, sum_dtype
+from ._common import check_ids, check_labels, safe_log, sum_dtype
 
 
 def label_entropy(targets: Tensor, *, classes: int, ignore_index: int = 255, estimator: str = "plug_in") -> Tensor:
@@ -23,15 +23,20 @@ def label_entropy(targets: Tensor, *, classes: int, ignore_index: int = 255, est
     Returns:
         A float64 scalar; 0 when every pixel is ignored.
 
+    Raises:
+        ValueError: labels of another shape, or one outside the classes.
+
     >>> import torch
     >>> label_entropy(torch.tensor([0, 1, 255]), classes=2)
     tensor(0.6931, dtype=torch.float64)
     """
+    check_ids(targets)
+    check_labels(targets, classes, ignore_index)
     per_image = estimator == "plug_in" and targets.ndim > 1
     rows = targets.flatten(1) if per_image else targets.reshape(1, -1)
-    counts = torch.zeros(len(rows), classes + 1, dtype=torch.int64, device=targets.device)
-    counts.scatter_add_(1, rows.where(rows != ignore_index, classes), torch.ones_like(rows))
-    counts = counts[:, :classes].to(sum_dtype(targets))
+    labelled = rows != ignore_index
+    counts = torch.zeros(len(rows), classes, dtype=torch.int64, device=targets.device)
+    counts = counts.scatter_add(1, rows.where(labelled, 0), labelled.long()).to(sum_dtype(targets))
     P = counts / counts.sum(1, keepdim=True).clamp_min(1)
     return -(P * safe_log(P)).sum() / (counts.sum(1) > 0).sum().clamp_min(1)
 

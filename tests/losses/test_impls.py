@@ -6,6 +6,7 @@ import sys
 import hypothesis.extra.numpy as hnp
 import pytest
 import torch
+import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -238,6 +239,20 @@ def test_a_class_excluded_by_minus_infinity_is_as_if_it_were_not_there(value_and
         assert abs(value - truth) <= 1e-6
         assert (gradient[:, others] - slope).abs().max() <= 1e-5 * slope.abs().max()
         assert gradient[:, excluded].abs().max() <= 1e-30
+
+
+@pytest.mark.parametrize("impl", ["reference", *CPU])
+def test_smoothing_meets_minus_infinity_as_torch_does(value_and_gradient, impl):
+    """Where no pixel is labelled it counts nowhere; elsewhere the share that an excluded class gets costs all."""
+    targets, logits = torch.randint(0, 3, (2, 9, 70)), torch.randn(2, 4, 9, 70)
+    targets[:, :2], logits[:, 3, :2] = 255, -torch.inf
+    smoothed = {"ignore_index": 255, "label_smoothing": 0.1}
+    value, gradient = value_and_gradient(lambda x: losses.cross_entropy(x, targets, impl=impl, **smoothed), logits)
+    truth, slope = value_and_gradient(lambda x: F.cross_entropy(x, targets, **smoothed), logits.double())
+    assert abs(value - truth) <= 1e-6
+    assert (gradient - slope).abs().max() <= 1e-5 * slope.abs().max()
+    logits[:, 3] = -torch.inf
+    assert losses.cross_entropy(logits, targets, impl=impl, **smoothed) == torch.inf
 
 
 def test_chunked_keeps_the_digits_of_float64(pair, value_and_gradient):

@@ -125,6 +125,13 @@ def test_label_entropy_by_image_and_by_batch():
     assert label_entropy(torch.full((2, 3, 3), 255), classes=2).item() == 0
 
 
+def test_label_entropy_refuses_what_it_cannot_count():
+    with pytest.raises(ValueError, match="got label 2 with 2 classes; labels run from 0 to 1"):
+        label_entropy(torch.tensor([[[0, 2]]]), classes=2)
+    with pytest.raises(ValueError, match=r"got labels \(1, 2, 4, 4\); they are class ids"):
+        label_entropy(torch.zeros(1, 2, 4, 4, dtype=torch.int64), classes=2)
+
+
 def test_infonce_slow_loop():
     logits, targets = torch.randn(2, 3, 2, 2).double(), torch.randint(0, 3, (2, 2, 2))
     targets[0, 0, 0], targets[1, 1, 1] = 255, 1

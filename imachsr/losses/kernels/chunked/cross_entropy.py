@@ -37,7 +37,7 @@ def cross_entropy(
             terms = hard * log_q.gather(0, y[None])[0].where(labelled, 0)  # log q may be -inf
             even = label_smoothing / K * labelled
             if label_smoothing:
-                terms = terms + even * (w[:, None, None] * log_q).sum(0)
+                terms = terms + even * (w[:, None, None] * log_q).sum(0).where(labelled, 0)
             loss, mass = loss - terms.sum(dtype=loss.dtype), mass + factor.sum(dtype=mass.dtype)
             if wanted:
                 g = log_q.exp_().mul_(hard + even * w.sum())

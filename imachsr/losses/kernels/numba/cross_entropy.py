@@ -31,7 +31,8 @@ def cross_entropy(
     if label_smoothing:
         share = torch.from_numpy(label_smoothing / K * w)[:, None, None]
         covered = _coverage(targets != ignore_index, logits, align_corners)
-        loss -= float((torch.from_numpy(batch.logits) * share * covered).sum(dtype=torch.float64))
+        blended = (torch.from_numpy(batch.logits) * share * covered).where(covered > 0, 0)  # a logit may be -inf
+        loss -= float(blended.sum(dtype=torch.float64))
         gradient -= (share * covered).numpy() if wanted else 0
     scale = 1 / mass if mean and mass > 0 else 1.0
     return torch.tensor(loss * scale, dtype=torch.float32), torch.from_numpy(gradient * np.float32(scale))
