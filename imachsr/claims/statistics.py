@@ -11,9 +11,8 @@ from functools import lru_cache
 import numpy as np
 
 from ..experiment.tables import LEVEL, half_interval
-from ..metrics.protocols import MEANS, image_accuracy, image_means
+from ..metrics.protocols import means_of
 
-VALUES = 2**21  # counts that resampled images may hold at once
 POWER = 0.8  # of the smallest effect that is called visible
 
 
@@ -177,22 +176,10 @@ def block_bootstrap(
     block = min(block, count)
     starts = np.random.default_rng(seed).integers(0, count, (draws, -(-count // block), 1))
     chosen = ((starts + np.arange(block)) % count).reshape(draws, -1)[:, :count]
-    pairs = zip(better, worse, strict=True)
-    found = np.mean([_scores(a, chosen, metric, protocol) - _scores(b, chosen, metric, protocol) for a, b in pairs], 0)
-    low, high = np.quantile(found, [LEVEL / 2, 1 - LEVEL / 2])
+    times = np.stack([np.bincount(images, minlength=count) for images in chosen])  # (draws, N)
+    ours, theirs = ([means_of(counts, protocol, times)[0][metric] for counts in side] for side in (better, worse))
+    low, high = np.quantile(100 * (np.mean(ours, 0) - np.mean(theirs, 0)), [LEVEL / 2, 1 - LEVEL / 2])
     return float(low), float(high)
-
-
-def _scores(counts: np.ndarray, chosen: np.ndarray, metric: str, protocol: str) -> np.ndarray:
-    """The metric in per cent for each row of chosen images, a few rows at a time: they take memory."""
-    parts = []
-    for few in np.array_split(chosen, max(1, chosen.size * counts[0].size // VALUES)):
-        sets, how = counts[few], protocol  # (sets, N, 3, K)
-        if protocol == "dataset":
-            sets, how = sets.sum(1, keepdims=True), "image"  # the whole set counted as one image
-        share = image_means(sets, how)[0][MEANS[metric]] if metric in MEANS else image_accuracy(sets, how)
-        parts.append(100 * share)
-    return np.concatenate(parts)
 
 
 def _standard_error(values: Sequence[float]) -> float:

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from ..metrics.protocols import MEANS, image_means
+from ..metrics.protocols import means_of
 from ..objective import SCHEMES
 from ..training.checkpoint import write_whole
 from .settings import Settings
@@ -285,8 +285,8 @@ def publish(keys: list[str], *, ledger: str | Path | None = None, published: str
 
 def _check_counts(result: Result) -> None:
     """Scores that cannot be computed again from what they were computed from are nobody's results."""
-    counts = np.reshape(result.per_image, (-1, 3, len(result.classes))).sum(0)[None]  # all images as one
-    found, filed = float(image_means(counts, "image")[0][MEANS["mIoU"]]), result.scores["dataset"]["mIoU"]
+    counts = np.reshape(result.per_image, (-1, 3, len(result.classes)))
+    found, filed = float(means_of(counts, "dataset")[0]["mIoU"]), result.scores["dataset"]["mIoU"]
     if filed is None or not abs(found - filed) <= 1e-9:
         raise ValueError(
             f"got result {result.key} with mIoU {filed}, but {found} by its counts of pixels; what is published can be "

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from .probabilities import check_alike, check_classes
-from .protocols import PROTOCOLS, dataset_scores, image_scores
+from .protocols import PROTOCOLS, scores_of
 
 
 class Confusion:
@@ -116,6 +116,4 @@ class Confusion:
             raise ValueError(f"got protocol={protocol!r}; a mean must say what it is over; use one of {[*PROTOCOLS]}")
         if not self._images:
             raise ValueError("got no images; scores need at least one update; call update(predictions, targets) first")
-        if protocol == "dataset":
-            return dataset_scores(self.matrix)
-        return image_scores(self.per_image, protocol)
+        return scores_of(self.per_image, protocol)

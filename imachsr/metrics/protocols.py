@@ -20,68 +20,71 @@ PROTOCOLS = {
 MEANS = {"mIoU": "iou", "mPrecision": "precision", "mRecall": "recall", "mF1": "f1"}  # metric -> what it is the mean of
 
 
-def dataset_scores(matrix: np.ndarray) -> dict[str, Any]:
-    """Scores of one confusion matrix (K, K), rows truth and columns prediction."""
-    hit, total = np.diag(matrix), matrix.sum()
-    per_class = _ratios(hit, matrix.sum(0) - hit, matrix.sum(1) - hit)
-    means = {key: _mean(values) for key, values in per_class.items()}
-    return _summary(per_class, means, hit.sum() / total if total else float("nan"))
+def scores_of(counts: np.ndarray, protocol: str) -> dict[str, Any]:
+    """The metrics and `per_class` of images by their counts; arguments as in `means_of`."""
+    means, per_class = means_of(counts, protocol)
+    every = {key: [float(value) for value in values] for key, values in per_class.items()}
+    return {**{metric: float(value) for metric, value in means.items()}, "per_class": every}
 
 
-def image_scores(counts: np.ndarray, protocol: str) -> dict[str, Any]:
-    """Scores from every image's true positives, false positives and false negatives (N, 3, K)."""
-    means, per_class = image_means(counts, protocol)
-    return _summary(per_class, means, image_accuracy(counts, protocol))
+def means_of(
+    counts: np.ndarray, protocol: str, times: np.ndarray | None = None
+) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """The metrics over images and classes, and what they are means of, per class.
 
-
-def image_accuracy(counts: np.ndarray, protocol: str) -> Any:
-    """Pixel accuracy, as a mean over images, from counts (..., N, 3, K) of sets of images: (...)."""
-    hit, missed = counts[..., 0, :].sum(-1), counts[..., 2, :].sum(-1)
-    with np.errstate(invalid="ignore"):
-        accuracy = hit / (hit + missed)
-    return _mean(np.nan_to_num(accuracy) if protocol.endswith("_zero") else accuracy)
-
-
-def image_means(counts: np.ndarray, protocol: str) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
-    """Means of iou, precision, recall and f1, and the same per class, from counts (..., N, 3, K) of sets of images.
+    Args:
+        counts: true positives, false positives and false negatives of each image, (N, 3, K).
+        protocol: of the means.
+        times: how often each image counts, (..., N): in each draw of a bootstrap, say. Once, unless given.
 
     Returns:
-        Means (...), and means over images for each class (..., K).
+        mIoU, mPrecision, mRecall, mF1 and pixel_accuracy, (...); iou, precision, recall and f1, (..., K).
     """
-    tables = _ratios(*np.moveaxis(counts, -2, 0))  # (..., N, K) each
+    times = np.ones(len(counts)) if times is None else times
+    if protocol == "dataset":
+        per_class, accuracy = _shares(np.tensordot(times, counts, 1))
+        return _metrics(per_class, accuracy), per_class
+    tables, accuracy = _shares(counts)
     if protocol.endswith("_zero"):
-        tables = {key: np.nan_to_num(values) for key, values in tables.items()}
-    per_class = {key: _mean(values, axis=-2) for key, values in tables.items()}
+        tables, accuracy = {key: np.nan_to_num(values) for key, values in tables.items()}, np.nan_to_num(accuracy)
+    per_class = {key: _over_images(values, times) for key, values in tables.items()}
     if protocol.startswith("image"):
-        return {key: _mean(_mean(values)) for key, values in tables.items()}, per_class
+        by_image = _metrics(tables, accuracy)
+        return {metric: _over_images(values, times) for metric, values in by_image.items()}, per_class
     precision, recall = per_class["precision"], per_class["recall"]
     with np.errstate(invalid="ignore"):
         f1 = 2 * precision * recall / (precision + recall)
     # never right where both are defined is F1 = 0; an undefined one leaves the class undefined
     per_class["f1"] = np.where(precision + recall == 0, 0.0, f1)
-    return {key: _mean(values) for key, values in per_class.items()}, per_class
+    return _metrics(per_class, _over_images(accuracy, times)), per_class
 
 
-def _ratios(tp: np.ndarray, fp: np.ndarray, fn: np.ndarray) -> dict[str, np.ndarray]:
+def _shares(counts: np.ndarray) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """Iou, precision, recall and f1 (..., K), and the share of right pixels (...), of counts (..., 3, K)."""
+    tp, fp, fn = np.moveaxis(counts, -2, 0)
     with np.errstate(invalid="ignore", divide="ignore"):
-        return {
+        per_class = {
             "iou": tp / (tp + fp + fn),
             "precision": tp / (tp + fp),
             "recall": tp / (tp + fn),
             "f1": 2 * tp / (2 * tp + fp + fn),
         }
+        return per_class, tp.sum(-1) / (tp + fn).sum(-1)
 
 
-def _mean(values: np.ndarray, axis: int = -1) -> Any:
-    """Mean over the defined values; nan where there are none."""
+def _metrics(per_class: dict[str, np.ndarray], accuracy: np.ndarray) -> dict[str, np.ndarray]:
+    return {**{metric: _mean(per_class[key]) for metric, key in MEANS.items()}, "pixel_accuracy": accuracy}
+
+
+def _mean(values: np.ndarray) -> np.ndarray:
+    """Over the last axis where defined; nan where nothing is."""
     defined = ~np.isnan(values)
     with np.errstate(invalid="ignore", divide="ignore"):
-        return np.where(defined, values, 0.0).sum(axis) / defined.sum(axis)
+        return np.where(defined, values, 0.0).sum(-1) / defined.sum(-1)
 
 
-def _summary(per_class: dict[str, np.ndarray], means: dict[str, Any], accuracy: float) -> dict[str, Any]:
-    return {
-        **{name: float(means[key]) for name, key in MEANS.items()},
-        "pixel_accuracy": float(accuracy),
-        "per_class": {key: [float(value) for value in values] for key, values in per_class.items()},
-    }
+def _over_images(values: np.ndarray, times: np.ndarray) -> np.ndarray:
+    """Over the first axis of (N, ...) likewise, each image as many times as (..., N) says."""
+    defined = ~np.isnan(values)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.tensordot(times, np.where(defined, values, 0.0), 1) / np.tensordot(times, defined.astype(float), 1)

@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 
 from imachsr.claims import block_bootstrap, holm, paired
-from imachsr.metrics.protocols import image_scores
+from imachsr.metrics.protocols import scores_of
 
 DRAW = np.random.default_rng(0)
 
@@ -115,7 +115,7 @@ def test_the_bootstrap_knows_pixel_accuracy():
 def test_a_block_as_long_as_the_film_leaves_one_draw():
     a, b = counts(10, 0.9, 0), counts(10, 0.5, 1)
     low, high = block_bootstrap([a], [b], "mF1", "paper", block=10, draws=5)
-    expected = 100 * (image_scores(a, "paper")["mF1"] - image_scores(b, "paper")["mF1"])
+    expected = 100 * (scores_of(a, "paper")["mF1"] - scores_of(b, "paper")["mF1"])
     assert low == high == pytest.approx(expected)
 
 

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from imachsr.metrics import PROTOCOLS, Confusion
+from imachsr.metrics.protocols import means_of
 
 
 def counted(predictions, targets, classes, ignore_index=255):
@@ -112,6 +113,18 @@ def test_merge_equals_counting_together(random_pair):
     np.testing.assert_array_equal(together.per_image, apart.per_image)
     for protocol in PROTOCOLS:
         assert together.scores(protocol)["mIoU"] == apart.scores(protocol)["mIoU"]
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_images_counted_several_times_are_as_if_repeated(random_pair, protocol):
+    counts = counted(*random_pair, 5).per_image
+    times = np.array([[1, 0, 2, 3, 0, 1], [0, 1, 0, 0, 4, 0]])
+    means, per_class = means_of(counts, protocol, times)
+    for draw, row in enumerate(times):
+        repeated, of_classes = means_of(counts.repeat(row, axis=0), protocol)
+        assert {metric: values[draw] for metric, values in means.items()} == pytest.approx(repeated, nan_ok=True)
+        for key, values in per_class.items():
+            np.testing.assert_allclose(values[draw], of_classes[key])
 
 
 def test_absent_class_is_skipped_or_counts_as_zero():
