@@ -80,6 +80,8 @@ def judge(
         verdict, why = judges[claim.kind](claim, measured[claim.id], seeds)
         if others := max((len(contrast.aside) for contrast in contrasts), default=0):
             why += f"; {others} other seed{'s' * (others > 1)} not judged"
+        if "model" not in claim.only and (grounds := {c.footing for c in contrasts if c.footing}):
+            why += f"; on {', '.join(grounds)}"
         found.append(Judgement(claim, verdict, why, contrasts))
     return found
 
@@ -129,8 +131,11 @@ def _compared(claim: Claim, contrasts: list[Contrast], seeds: int) -> tuple[str,
     if len(enough) < len(contrasts):
         return UNCLEAR, _few(contrasts, seeds)
     if len(clear) == len(contrasts):
-        return REPRODUCED, f"every difference is clearly as claimed{_sizes(claim, contrasts)}"
-    return UNCLEAR, f"{len(contrasts) - len(clear)} of {len(contrasts)} differences could be chance"
+        direction = " in direction" if claim.reported else ""
+        return REPRODUCED, f"every difference is clearly as claimed{direction}{_sizes(claim, contrasts)}"
+    missed = f"{len(contrasts) - len(clear)} of {len(contrasts)} differences"
+    missed = missed if len(contrasts) > 1 else "the difference"
+    return UNCLEAR, f"{missed} from zero could be chance{_sizes(claim, contrasts)}"
 
 
 def _falls(claim: Claim, metric: str) -> bool:
@@ -139,10 +144,13 @@ def _falls(claim: Claim, metric: str) -> bool:
 
 
 def _sizes(claim: Claim, contrasts: Sequence[Contrast]) -> str:
-    """A verdict is about the direction; whether the interval holds the printed size is said beside it."""
+    """A verdict is about the direction; where the interval lies to the printed size is said beside it."""
     printed = [(c.found, claim.reported[c.metric]) for c in contrasts if c.found and c.metric in claim.reported]
-    held = [found.low <= size <= found.high for found, size in printed]
-    return f" in direction; the interval {'holds' if all(held) else 'does not hold'} the printed size" if held else ""
+    places = {
+        "holds" if found.low <= size <= found.high else f"lies {'above' if found.low > size else 'below'}"
+        for found, size in printed
+    }
+    return f"; the interval {places.pop() if len(places) == 1 else 'leaves out'} the printed size" if printed else ""
 
 
 def _equivalent(claim: Claim, contrasts: list[Contrast], seeds: int) -> tuple[str, str]:

@@ -113,7 +113,8 @@ def sure(results, *certainties):
 
 
 def test_less_overconfidence_is_better_and_is_judged_where_it_was_measured():
-    claim = next(claim for claim in claims(PAPERS) if claim.id == "conclusion/overconfidence")
+    every = {claim.id: claim for claim in claims(PAPERS) if claim.table == "overconfidence"}
+    claim = every["conclusion/overconfidence/deeplabv3plus_resnet18"]
     plain, regularized = ([run(scheme, n, 0.4) for n in range(5)] for scheme in ("deep_supervision", "imacsr"))
     sides = sure(plain, *([0.07] * 5)) + sure(regularized, 0.05, 0.051, 0.049, 0.05, 0.052)
     assert verdict(sides, claim) == "reproduced"
@@ -123,6 +124,9 @@ def test_less_overconfidence_is_better_and_is_judged_where_it_was_measured():
     assert [contrast.metric for contrast in judgement.contrasts] == ["overconfidence", "ece"]
     assert [contrast.found.mean for contrast in judgement.contrasts] == pytest.approx([-1.96, -1.96])
     assert [contrast.frames for contrast in judgement.contrasts] == [None, None]
+    (together, *others) = judge([*every.values()], sides)
+    assert [contrast.family for contrast in together.contrasts] == [6, 6], "each network is a row of its own"
+    assert [other.verdict for other in others] == ["not testable here"] * 2
     (row, _) = sheet([judgement]).to_dict("records")
     assert (row["measured"], row["baseline"], row["over frames"]) == ("-1.96", "7.00", "")
     assert verdict(sure(sides, *([None] * 10)), claim) == "not testable here", "filed before it was measured"
@@ -217,11 +221,14 @@ def test_a_reported_loss_is_reproduced_by_a_loss():
     loss = Claim(**{**asdict(CLAIM), "reported": {"mIoU": -0.54}, "contrasts": CLAIM.contrasts})
     (judged,) = judge([loss], runs([-gain for gain in CLEAR]))
     assert judged.verdict == "reproduced"
-    assert judged.why.endswith("as claimed in direction; the interval does not hold the printed size")
+    assert "as claimed in direction; the interval lies below the printed size" in judged.why
     assert verdict(runs(CLEAR), loss) == "contradicted"
+    (judged,) = judge([loss], runs([0.01, -0.01, 0.02, -0.02, 0.0]))
+    assert judged.why.startswith("the difference from zero could be chance; the interval holds the printed size")
+    assert judged.why.endswith(f"; on {judged.contrasts[0].footing}"), "it names the network where the claim does not"
     gain = Claim(**{**asdict(CLAIM), "reported": {"mIoU": 2.04}, "contrasts": CLAIM.contrasts})
     (judged,) = judge([gain], runs(CLEAR))
-    assert judged.why.endswith("the interval holds the printed size")
+    assert "the interval holds the printed size" in judged.why
     assert {claim.kind for claim in claims(PAPERS) if 0.0 in claim.reported.values()} == {"equivalence"}
 
 
@@ -287,14 +294,14 @@ def test_chosen_seeds_and_looks_after_each_seed_bring_no_verdict():
 
     (judged,) = judge([CLAIM], at([3, 7, 11, 12, 40], CLEAR))
     assert judged.verdict == "not distinguishable"
-    assert judged.why == "seeds: 1; a verdict needs 5 (0 to 4); 4 other seeds not judged"
+    assert judged.why.startswith("seeds: 1; a verdict needs 5 (0 to 4); 4 other seeds not judged; on camvid")
     assert judged.contrasts[0].aside == pytest.approx([100 * gain for gain in CLEAR[1:]])
     (judged,) = judge([CLAIM], at([7, 8], CLEAR[:2]))
     assert judged.verdict == "not testable here"
     unclear, later = [0.02, -0.03, 0.01, -0.01, 0.015], [0.03] * 15
     (judged,) = judge([CLAIM], at(range(20), unclear + later))
     assert judged.verdict == "not distinguishable", "more seeds were run when five had not been enough"
-    assert judged.why.endswith("; 15 other seeds not judged")
+    assert "; 15 other seeds not judged" in judged.why
     assert judged.contrasts[0].found.differences == pytest.approx([100 * gain for gain in unclear])
     (row,) = sheet([judged]).to_dict("records")
     assert (row["seeds"], row["not judged"]) == ("5", "15, mean +3.00")
