@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from ..experiment.ledger import CALIBRATION
 from .contrasts import Contrast
 from .judge import Judgement
 from .sources import NETWORKS, Claim
@@ -39,7 +40,8 @@ def label(claim: Claim, contrast: Contrast) -> str:
             place.append(NAMES.get(family or allowed[0], allowed[0]))
     if any(claim.only.get("test_scales", ())):
         place.append("multi-scale")
-    return f"{', '.join(place)}: {_against(contrast)}, {contrast.metric}"
+    lower = " (lower is better)" if contrast.metric in CALIBRATION else ""
+    return f"{', '.join(place)}: {_against(contrast)}, {contrast.metric}{lower}"
 
 
 def sheet(judgements: Sequence[Judgement]) -> pd.DataFrame:

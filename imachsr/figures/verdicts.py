@@ -106,7 +106,7 @@ def forest(judgements: Sequence[Judgement]) -> Figure:
         axis.plot(row["reported"], y - 0.22, "x", color="0.1", markersize=6)
     axis.set_yticks(range(len(table)), [_counted(row) for row in table.to_dict("records")], fontsize=8)
     axis.set(ylim=(len(table) - 0.4, -0.6), xlim=limits)
-    axis.set(xlabel=f"difference in points; {missing} comparisons more have no runs")
+    axis.set(xlabel=f"difference in points; {missing} more comparisons have no runs")
     if table.empty:
         axis.text(0.5, 0.5, "no comparison has runs", transform=axis.transAxes, ha="center", color="0.35")
     axis.legend(handles=_forest_legend(table, colors), frameon=False, fontsize=8, loc="upper left",

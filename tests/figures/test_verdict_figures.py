@@ -45,7 +45,7 @@ def test_a_forest_without_runs_says_so(judgements):
     figure = verdicts.forest(judgements)
     assert "no comparison has runs" in [text.get_text() for text in figure.axes[0].texts]
     missing = sum(len(judgement.contrasts) for judgement in judgements)
-    assert f"{missing} comparisons more have no runs" in figure.axes[0].get_xlabel()
+    assert f"{missing} more comparisons have no runs" in figure.axes[0].get_xlabel()
 
 
 def test_a_forest_has_measured_and_reported_differences(judgements):
