@@ -7,7 +7,7 @@
 
 from ..points import logits_of
 from .checks import check_aspect, check_logits
-from .scheme import SCHEDULES, SCHEMES, WEIGHTINGS, Loss, Scheme, at_label_size, scheme
+from .scheme import SCHEDULES, SCHEMES, WEIGHTINGS, Loss, Scheme, at_label_size, scheme, set_as
 from .shares import Shares, counts, shares
 from .supervised import Losses, Supervised, brought_adapters
 from .weights import Term, Weights
@@ -30,5 +30,6 @@ __all__ = [
     "counts",
     "logits_of",
     "scheme",
+    "set_as",
     "shares",
 ]

@@ -190,3 +190,15 @@ def at_label_size(loss: Loss, *, align_corners: bool = False) -> Loss:
         return loss(logits, targets, **settings)
 
     return upsampled
+
+
+def set_as(loss: Loss) -> tuple[Loss, dict[str, Any]]:
+    """The function or module within a loss, bound by `partial` or wrapped by `at_label_size`, and what is bound."""
+    settings: dict[str, Any] = {}
+    while isinstance(loss, partial) or hasattr(loss, "__wrapped__"):
+        if isinstance(loss, partial):
+            settings = {**loss.keywords, **settings}
+            loss = loss.func
+        else:
+            loss = loss.__wrapped__
+    return loss, settings
