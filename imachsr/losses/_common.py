@@ -16,7 +16,7 @@ from ._impl import transformed
 REDUCTIONS = ("mean", "sum")
 
 
-def check_pair(logits: Tensor, targets: Tensor, ignore_index: int, reduction: str) -> None:
+def check_pair(logits: Tensor, targets: Tensor, reduction: str) -> None:
     """Refuse logits and targets that do not belong together.
 
     Raises:
