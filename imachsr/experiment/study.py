@@ -18,9 +18,9 @@ from torch import Tensor, nn
 from .. import datasets
 from ..metrics import Confusion
 from ..objective import Supervised, scheme
-from ..points import Point, choose_points, find_points
+from ..points import Point, choose_points, find_points, several
 from .alone import alone
-from .fusing import examples_of, fused, inference_cost
+from .fusing import fused, inference_cost
 from .ledger import Result, advised, ledger_folder, usable, write_atomically
 from .phases import Derived, analysed, derive, first_phase, reduced, same_points
 from .provenance import peak_memory, provenance
@@ -171,7 +171,7 @@ def _derived(settings: Settings, train: Any, **how: Any) -> Derived:
 def _cost(settings: Settings, trainee: Supervised, example: Tensor | Sequence[Tensor]) -> dict[str, Any]:
     if settings.scheme != "hs3_fuse":
         return {}
-    return {"inference": inference_cost(trainee.network, settings.model, examples_of(example))}
+    return {"inference": inference_cost(trainee.network, settings.model, several(example))}
 
 
 def build(
@@ -202,7 +202,7 @@ def build(
         **({"clusters": clusters} if clusters else {}),
         **({"supervision": SUPERVISIONS[settings.supervision]} if settings.supervision else {}),
     )
-    inputs = [torch.zeros(2, *image.shape) for image in examples_of(example)]
+    inputs = [torch.zeros(2, *image.shape) for image in several(example)]
     _check_inputs(network, len(inputs), settings)
     points: tuple[Point, ...] = ()
     if chosen_scheme.uses_points:
@@ -280,7 +280,7 @@ def _train_and_score(
             "weights": weights,
             "skipped": skipped,
             "images": {"train": len(train), "test": len(test)},
-            "input_shapes": [[*image.shape] for image in examples_of(train[0][0])],
+            "input_shapes": [[*image.shape] for image in several(train[0][0])],
             "image_format": getattr(train.source, "image_format", "drawn"),
             "parameters": sum(parameter.numel() for parameter in network.parameters()),
             "peak_bytes": peak_memory(device),

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from ..adapters import DimensionAdapter
 from ..losses._impl import transformed
-from ..points import Capture, Point, answer, auxiliary_of, logits_of
+from ..points import Capture, Point, answer, auxiliary_of, logits_of, several
 from .checks import check_asked, check_aspect, check_device, check_logits
 from .clusters import Merged
 from .scheme import Loss, Scheme, set_as
@@ -119,7 +119,7 @@ class Supervised(nn.Module):
             TypeError, ValueError: labels, or logits of the network, that do not belong together.
             RuntimeError: a point that cannot be taught any more: hooks or gradients are gone; or a replica.
         """
-        inputs = _several(images)
+        inputs = several(images)
         check_aspect(inputs[0], targets)
         output = self._answer(inputs)
         logits = logits_of(output)
@@ -184,7 +184,7 @@ class Supervised(nn.Module):
 
         At a point the logits cover what the features cover, see `targets_covered`.
         """
-        logits = logits_of(self._answer(_several(images)))
+        logits = logits_of(self._answer(several(images)))
         features = self.capture.read()
         read = zip(self.adapters, features, strict=True) if self.adapters else ()
         return [*(adapter(features) for adapter, features in read), logits]
@@ -254,10 +254,6 @@ def _brought(network: nn.Module, points: Sequence[Point], sizes: Sequence[int]) 
             f"and clusters ask for {[f'{c} to {s}' for s, c in asked]}; pass those it was fused with"
         )
     return adapters
-
-
-def _several(images: Any) -> tuple[Tensor, ...]:
-    return tuple(images) if isinstance(images, (tuple, list)) else (images,)
 
 
 def _given(loss: Loss, ignore_index: int) -> Loss:

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from ..objective import Supervised
+from ..points import several
 from .state import State, plain
 
 Origin = Callable[[int], str]
@@ -31,7 +32,7 @@ def check_batch(images: Tensor | tuple[Tensor, ...], targets: Tensor, trainee: S
         trainee: knows the classes and the ignored label.
         origin: place in the batch -> name of the sample.
     """
-    for tensor in images if isinstance(images, tuple) else (images,):
+    for tensor in several(images):
         good = torch.isfinite(tensor)
         if not good.all():
             place = int((~good.flatten(1).all(1)).nonzero()[0])

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import ConcatDataset, DataLoader, Dataset, Sampler, Subset, default_collate
 
-from ..points import is_whole
+from ..points import is_whole, several
 from .state import random_state, set_random_state
 
 
@@ -276,10 +276,10 @@ def pair_of(batch: Any) -> tuple[Any, Tensor]:
     """Images, several inputs as a tuple, and targets of what a loader gave; anything else is refused by its outline."""
     if isinstance(batch, (tuple, list)) and len(batch) == 2:
         images, targets = batch
-        inputs = images if isinstance(images, (tuple, list)) else [images]
+        inputs = several(images)
         if inputs and all(isinstance(part, Tensor) for part in (*inputs, targets)):
             _check_count(inputs[0], targets)
-            return images if isinstance(images, Tensor) else tuple(images), targets
+            return images if isinstance(images, Tensor) else inputs, targets
     kind = f" with keys {[*batch]}" if isinstance(batch, dict) else ""
     if isinstance(batch, (tuple, list)):
         kind = f" of {', '.join(type(part).__name__ for part in batch) or 'nothing'}"

@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from ..objective import Supervised
+from ..points import several
 from .loader import first_batch, moved, pair_of
 from .precision import Precision
 
@@ -31,8 +32,8 @@ def layout_by(name: str, trainee: Supervised, loader: DataLoader, precision: Pre
     if name == "auto":
         images, targets = pair_of(first_batch(loader))
         share = math.ceil(len(targets) / parts)
-        images = images[:share] if isinstance(images, Tensor) else tuple(image[:share] for image in images)
-        fastest = fastest_memory_format(trainee, images, targets[:share], autocast=precision.autocast)
+        part = tuple(image[:share] for image in several(images))
+        fastest = fastest_memory_format(trainee, part, targets[:share], autocast=precision.autocast)
         return next(layout for layout, value in LAYOUTS.items() if value == fastest)
     return name
 
@@ -57,7 +58,7 @@ def fastest_memory_format(
     """
     state = {name: value.clone() for name, value in trainee.state_dict().items()}
     device = next(trainee.parameters()).device
-    inputs, targets = moved([images] if isinstance(images, Tensor) else images, device), targets.to(device)
+    inputs, targets = moved(several(images), device), targets.to(device)
     seconds = {}
     with torch.random.fork_rng([device] if device.type == "cuda" else []):
         for memory_format in (torch.contiguous_format, torch.channels_last):

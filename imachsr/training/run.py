@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, IterableDataset
 
 from ..objective import Losses, Shares, Supervised, counts, shares
-from ..points import is_whole
+from ..points import is_whole, several
 from .guard import (
     check_batch,
     check_gradients,
@@ -231,12 +231,11 @@ class Run:
         return self.state.precision.autocast()
 
     def _pieces(self, images: Any, targets: Tensor, whole: Tensor) -> Iterator[Part]:
-        inputs = images if isinstance(images, tuple) else (images,)
-        for piece in zip(*(part.chunk(self.accumulate) for part in (*inputs, targets)), strict=True):
+        for piece in zip(*(part.chunk(self.accumulate) for part in (*several(images), targets)), strict=True):
             own = counts(piece[-1], self.trainee.ignore_index)
             share = Shares(*moved(tuple(shares(own, whole, processes=self.ranks.count)), self.device))
             *pictures, labels = moved(piece, self.device)
-            yield tuple(pictures) if isinstance(images, tuple) else pictures[0], labels, share
+            yield tuple(pictures), labels, share
 
     def scaled(self, losses: Losses) -> Tensor:
         """The total to go backward from, once every term is known to be finite."""
