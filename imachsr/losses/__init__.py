@@ -4,6 +4,7 @@ Every loss is a reference that reads like its formula; `impl` picks a fast twin 
 Any other callable `(logits, targets) -> scalar` serves as a term too.
 """
 
+from ._common import upsample
 from .cross_entropy import cross_entropy
 from .infonce import infonce
 from .label_entropy import label_entropy
@@ -19,4 +20,5 @@ __all__ = [
     "mutual_information",
     "negative_entropy",
     "region",
+    "upsample",
 ]
