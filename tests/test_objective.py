@@ -15,10 +15,11 @@ from torch._dynamo.testing import CompileCounterWithBackend
 
 import imachsr
 from imachsr.models import Padded
-from imachsr.objective import SCHEDULES, SCHEMES, WEIGHTINGS, Supervised, at_label_size, counts, logits_of, shares
+from imachsr.objective import SCHEDULES, SCHEMES, WEIGHTINGS, Supervised, at_label_size, counts, shares
 from imachsr.objective.shares import share_of
 from imachsr.objective.supervised import PATIENCE
 from imachsr.objective.weights import balanced, least_of
+from imachsr.points import logits_of
 
 GENERATOR = torch.Generator().manual_seed(0)
 IMAGES = torch.randn(2, 3, 8, 12, generator=GENERATOR)

@@ -16,8 +16,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..objective import Scheme, logits_of, scheme
-from ..points import Point, choose_points
+from ..objective import Scheme, scheme
+from ..points import Point, choose_points, logits_of
 from .cost import Cost, cost
 from .measure import waited
 from .network import Counted, count

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from ..objective import logits_of
+from ..points import logits_of
 from .ribbon import DEPTH
 
 if TYPE_CHECKING:

@@ -5,7 +5,6 @@
 `scheme` is the data, `weights` the alpha_m and lambda_m, `supervised` the sum over a network.
 """
 
-from ..points import logits_of
 from .checks import check_aspect, check_logits
 from .scheme import SCHEDULES, SCHEMES, WEIGHTINGS, Loss, Scheme, at_label_size, scheme, set_as
 from .shares import Shares, counts, shares
@@ -28,7 +27,6 @@ __all__ = [
     "check_aspect",
     "check_logits",
     "counts",
-    "logits_of",
     "scheme",
     "set_as",
     "shares",

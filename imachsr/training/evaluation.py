@@ -11,8 +11,8 @@ from torch import Tensor, nn
 
 from ..losses._common import check_ids
 from ..metrics import Confusion, Measure
-from ..objective import Supervised, check_aspect, check_logits, logits_of
-from ..points import answer, several
+from ..objective import Supervised, check_aspect, check_logits
+from ..points import answer, logits_of, several
 from .loader import moved, pair_of
 from .progress import progress_bar
 
