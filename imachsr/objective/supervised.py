@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..adapters import DimensionAdapter
-from ..losses._impl import transformed
+from ..losses import transformed
 from ..points import Capture, Point, answer, auxiliary_of, logits_of, several
 from .checks import check_asked, check_aspect, check_device, check_logits
 from .clusters import Merged

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..losses._common import check_ids
+from ..losses import check_ids
 from ..metrics import Confusion, Measure
 from ..objective import Supervised, check_aspect, check_logits
 from ..points import answer, logits_of, several
