@@ -14,7 +14,7 @@ from torch import Tensor
 from ..objective import Supervised
 from ..points import several
 from ..training import evaluating
-from ..training.loader import moved, pair_of
+from ..training.batch import moved, pair_of
 
 
 @torch.no_grad()

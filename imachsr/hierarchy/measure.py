@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from ..metrics import Confusion
 from ..objective import Supervised
 from ..points import several
+from ..training.batch import moved, pair_of
 from ..training.evaluation import class_ids, evaluating
-from ..training.loader import moved, pair_of
 
 
 def analysis_split(

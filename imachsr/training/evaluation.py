@@ -13,7 +13,7 @@ from ..losses import check_ids
 from ..metrics import Confusion, Measure
 from ..objective import Supervised, check_aspect, check_logits
 from ..points import answer, logits_of, several
-from .loader import moved, pair_of
+from .batch import moved, pair_of
 from .progress import progress_bar
 
 Images = Tensor | tuple[Tensor, ...]

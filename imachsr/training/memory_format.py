@@ -13,7 +13,8 @@ from torch.utils.data import DataLoader
 
 from ..objective import Supervised
 from ..points import several
-from .loader import first_batch, moved, pair_of
+from .batch import moved, pair_of
+from .loader import first_batch
 from .precision import Precision
 
 LAYOUTS = {"contiguous": torch.contiguous_format, "channels_last": torch.channels_last}

@@ -14,7 +14,8 @@ from torch.utils.data import DataLoader
 
 from ..objective import Supervised
 from ..points import Graph, record, several
-from .loader import first_batch, moved, pair_of
+from .batch import moved, pair_of
+from .loader import first_batch
 
 
 class Ranks:

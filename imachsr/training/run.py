@@ -17,6 +17,7 @@ from torch.utils.data import DataLoader, IterableDataset
 
 from ..objective import Losses, Shares, Supervised, counts, shares
 from ..points import is_whole, several
+from .batch import moved, pair_of
 from .guard import (
     check_batch,
     check_gradients,
@@ -27,7 +28,7 @@ from .guard import (
     memory_advice,
 )
 from .keeper import Keeper
-from .loader import EpochBatches, moved, origin, pair_of
+from .loader import EpochBatches, origin
 from .log import Log
 from .memory_format import LAYOUTS, layout_by
 from .options import Average, learning_rates, rates_put_back
