@@ -240,7 +240,7 @@ def _train_and_score(
 ) -> Result | None:
     """All processes train, the first one scores."""
     from ..metrics import PROTOCOLS
-    from ..training import batches, evaluate, layout_of
+    from ..training import batches, evaluate, memory_format_of
 
     started = time.perf_counter()
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -254,7 +254,7 @@ def _train_and_score(
     if not first:
         return None
     weights, skipped = trainee.weights.now(), dict(trainee.skipped)
-    layout = layout_of(trainee)
+    memory_format = memory_format_of(trainee)
     held_out = analysed(settings, trainee, train)
     network = trainee.release()
     confusion, certainty = last or _judged(network, look, len(train.classes))
@@ -276,7 +276,7 @@ def _train_and_score(
             **origins[-1],
             **({"earlier": origins[:-1]} if len(origins) > 1 else {}),
             "numerics": settings.numerics,
-            "memory_format": layout,
+            "memory_format": memory_format,
             "weights": weights,
             "skipped": skipped,
             "images": {"train": len(train), "test": len(test)},

@@ -30,7 +30,7 @@ from .guard import (
 from .keeper import Keeper
 from .loader import EpochBatches, origin
 from .log import Log
-from .memory_format import LAYOUTS, layout_by
+from .memory_format import MEMORY_FORMATS, memory_format_by
 from .options import Average, learning_rates, rates_put_back
 from .precision import Precision
 from .progress import progress_bar, say, show
@@ -86,16 +86,17 @@ class Run:
         }  # fmt: skip
         self.keeper = Keeper(checkpoints, identity(trainee, optimizer, **decides), ranks, every=save_every)
         saved = self.keeper.latest()
-        layout = saved["memory_format"] if saved else memory_format
+        memory_format = saved["memory_format"] if saved else memory_format
         arithmetic = Precision(precision, self.device)
-        if layout:
+        if memory_format:
             with memory_advice():
-                layout = layout_by(layout, trainee, loader, arithmetic, parts=accumulate * ranks.count)
-            layout = ranks.told(layout)  # processes may measure differently
-            trainee.to(memory_format=LAYOUTS[layout])
+                parts = accumulate * ranks.count
+                memory_format = memory_format_by(memory_format, trainee, loader, arithmetic, parts=parts)
+            memory_format = ranks.told(memory_format)  # processes may measure differently
+            trainee.to(memory_format=MEMORY_FORMATS[memory_format])
         average = Average(nn.ModuleList([trainee.network, trainee.adapters]), ema)
         rates = learning_rates(optimizer, schedule, steps=self.steps, warmup=warmup)  # last: it changes the optimizer
-        self.state = State(trainee, optimizer, rates, arithmetic, average, layout)
+        self.state = State(trainee, optimizer, rates, arithmetic, average, memory_format)
         self.log = Log(log if ranks.first else None, self.state)
         if saved:
             self.state.restore(saved, ranks.number)
