@@ -9,18 +9,81 @@ import json
 import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.utils.data import DataLoader, IterableDataset
 
 from ..objective import Supervised
-from ..points import several
+from ..points import is_whole, several
+from .loader import EpochBatches
 from .state import State, plain
 
 Origin = Callable[[int], str]
 Part = tuple[Any, ...]
 NOT_TAKEN = "this step was not taken"
+
+
+def check_run(
+    trainee: Supervised,
+    loader: DataLoader,
+    *,
+    epochs: int,
+    accumulate: int,
+    clip_norm: float | None,
+    checkpoints: str | Path | None,
+    save_every: float,
+    processes: int,
+) -> None:
+    """Refuse what a run cannot begin with; the arguments are those of `fit`, `processes` how many there are.
+
+    Raises:
+        TypeError: a trainee or a loader of another kind.
+        ValueError: no batches, numbers out of range, parts without an image, or an order that is not known beforehand
+            where it must be.
+    """
+    if not isinstance(trainee, Supervised):
+        raise TypeError(
+            f"got a {type(trainee).__name__}; what is trained holds a network, its points and a scheme; pass "
+            "imachsr.Supervised(network, points, scheme, classes=K)"
+        )
+    dataset = getattr(loader, "dataset", None)
+    endless = isinstance(dataset, IterableDataset) and not hasattr(dataset, "__len__")
+    if endless or not isinstance(loader, DataLoader):
+        raise TypeError(
+            f"got a {type(loader).__name__}{' of an IterableDataset without __len__' * endless} for a loader; "
+            "training goes over a known number of batches in each epoch; pass imachsr.training.batches(dataset, "
+            "batch_size), or a DataLoader of numbered samples"
+        )
+    if not len(loader):
+        raise ValueError(
+            "got a loader without a single batch; training takes at least one; give it more images, or a smaller "
+            "batch size where incomplete batches are dropped"
+        )
+    for name, count in {"epochs": epochs, "accumulate": accumulate}.items():
+        if not is_whole(count, least=1):
+            raise ValueError(
+                f"got {name}={count!r}; training needs at least one pass over the data, and a batch "
+                f"one part; pass {name} >= 1, a whole number"
+            )
+    if not save_every >= 0:
+        raise ValueError(f"got save_every={save_every}; it is seconds between two checkpoints; pass 0 or more")
+    if clip_norm is not None and not clip_norm > 0:
+        raise ValueError(f"got clip_norm={clip_norm}; a gradient's longest norm is above 0; pass None for no limit")
+    sampler = loader.batch_sampler
+    batch_size = getattr(sampler, "batch_size", None)
+    if batch_size and accumulate > max(1, batch_size // processes):
+        raise ValueError(
+            f"got accumulate={accumulate} for batches of {batch_size} over {processes} "
+            "processes; each part needs an image, and with BatchNorm two; lower accumulate or raise the batch size"
+        )
+    if not isinstance(sampler, EpochBatches) and (checkpoints is not None or processes > 1):
+        raise ValueError(
+            f"got a loader whose batch sampler is {type(sampler).__name__}; going on in mid-epoch and sharing "
+            "batches among processes need an order known beforehand; build the loader with imachsr.training.batches"
+        )
 
 
 def check_batch(images: Tensor | tuple[Tensor, ...], targets: Tensor, trainee: Supervised, origin: Origin) -> None:
