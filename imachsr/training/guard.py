@@ -180,13 +180,12 @@ def gradient_norms(trainee: Supervised) -> dict[str, float]:
 
 def check_gradients(trainee: Supervised, parts: Sequence[Part]) -> None:
     """Refuse gradients that are not finite, by parameter, point and term; called where their norm is not finite."""
-    bad = [name for name, p in trainee.named_parameters() if p.grad is not None and not p.grad.isfinite().all()]
+    gradients = [(name, p.grad) for name, p in trainee.named_parameters() if p.grad is not None]
+    bad = [(name, gradient) for name, gradient in gradients if not gradient.isfinite().all()]
     if not bad:  # finite, only too large to be squared
         return
-    value = next(
-        float(g[~g.isfinite()][0]) for n, p in trainee.named_parameters() if n == bad[0] and (g := p.grad) is not None
-    )
-    where = _parameter(trainee, bad[0])
+    name, gradient = bad[0]
+    value, where = float(gradient[~gradient.isfinite()][0]), _parameter(trainee, name)
     terms = culprits(trainee, parts)
     blame = f"it comes from the term {', '.join(map(repr, terms))}" if terms else "no term alone gives it again"
     raise FloatingPointError(
@@ -226,10 +225,9 @@ def memory_advice(state: State | None = None) -> Iterator[None]:
     """Say what to lower where memory does not suffice."""
     try:
         yield
-    except (torch.OutOfMemoryError, MemoryError) as error:
-        raise torch.OutOfMemoryError(_advice(error, state)) from error
-    except RuntimeError as error:
-        if "can't allocate memory" not in str(error):  # how the CPU's allocator says it
+    except (MemoryError, RuntimeError) as error:
+        known = isinstance(error, (MemoryError, torch.OutOfMemoryError))
+        if not known and "can't allocate memory" not in str(error):  # how the CPU's allocator says it
             raise
         raise torch.OutOfMemoryError(_advice(error, state)) from error
 
