@@ -286,7 +286,7 @@ def test_the_memory_format_is_measured_on_a_part_of_a_batch_in_the_precision_of_
 
     def measured(_, images, targets, autocast):
         with autocast():
-            seen.append((len(images), len(targets), torch.is_autocast_enabled("cpu")))
+            seen.append((len(images[0]), len(targets), torch.is_autocast_enabled("cpu")))
         return torch.contiguous_format
 
     monkeypatch.setattr("imachsr.training.memory_format.fastest_memory_format", measured)
