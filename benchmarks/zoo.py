@@ -246,7 +246,7 @@ def alive(module: nn.Module) -> bool:
 
 def fingerprint(network: nn.Module, images: Tensor) -> tuple[Any, ...]:
     """What must be equal before and after: outputs to the bit, state keys, parameter count, hooks."""
-    from imachsr.objective import logits_of
+    from imachsr.points import logits_of
 
     network.eval()
     with torch.no_grad():

@@ -39,8 +39,8 @@ def room(path):
     return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
 
 
-def rooms_imported(path):
-    """Rooms of imachsr that a file imports, at its top or inside a function."""
+def imported(path):
+    """What of imachsr a file imports, at its top or inside a function: paths of names, from the room on."""
     package = ("imachsr", *path.relative_to(PACKAGE).parts[:-1])
     found = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
@@ -55,8 +55,13 @@ def rooms_imported(path):
         for name in names:
             parts = name.split(".")
             if parts[0] == "imachsr" and len(parts) > 1 and not parts[1].startswith("__"):
-                found.add(parts[1])
+                found.add(tuple(parts[1:]))
     return found
+
+
+def rooms_imported(path):
+    """Rooms of imachsr that a file imports."""
+    return {parts[0] for parts in imported(path)}
 
 
 @pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda p: str(p.relative_to(PACKAGE)))
@@ -69,9 +74,17 @@ def test_imports_go_one_way(path):
     assert not strangers, f"{path.name} imports {strangers}"
 
 
+@pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_no_room_reaches_into_another(path):
+    private = {".".join(parts) for parts in imported(path) if any(part.startswith("_") for part in parts)}
+    strange = {name for name in private if name.split(".")[0] != room(path)}
+    assert not strange, f"{path.name} imports {strange}: let its room export what others use"
+
+
 def test_the_import_reader_sees_every_form():
     source = PACKAGE / "experiment" / "study.py"
     assert {"objective", "points", "datasets", "training", "metrics", "models"} <= rooms_imported(source)
+    assert ("losses", "transformed") in imported(PACKAGE / "objective" / "supervised.py")
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)

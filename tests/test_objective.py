@@ -15,10 +15,11 @@ from torch._dynamo.testing import CompileCounterWithBackend
 
 import imachsr
 from imachsr.models import Padded
-from imachsr.objective import SCHEDULES, SCHEMES, WEIGHTINGS, Supervised, at_label_size, counts, logits_of, shares
+from imachsr.objective import SCHEDULES, SCHEMES, WEIGHTINGS, Supervised, at_label_size, counts, shares
 from imachsr.objective.shares import share_of
 from imachsr.objective.supervised import PATIENCE
 from imachsr.objective.weights import balanced, least_of
+from imachsr.points import logits_of
 
 GENERATOR = torch.Generator().manual_seed(0)
 IMAGES = torch.randn(2, 3, 8, 12, generator=GENERATOR)
@@ -1160,16 +1161,32 @@ def test_a_released_trainee_is_not_trained():
             call()
 
 
-def test_a_loss_that_counts_void_pixels_is_refused():
+@pytest.mark.parametrize("part", ["output", "supervision"])
+@pytest.mark.parametrize(
+    ("loss", "words"),
+    [
+        (nn.CrossEntropyLoss(), "CrossEntropyLoss with ignore_index=-100"),
+        (at_label_size(nn.CrossEntropyLoss()), "CrossEntropyLoss with ignore_index=-100"),
+        (partial(nn.CrossEntropyLoss()), "CrossEntropyLoss with ignore_index=-100"),
+        (partial(at_label_size(nn.CrossEntropyLoss())), "CrossEntropyLoss with ignore_index=-100"),
+        (partial(imachsr.losses.cross_entropy, ignore_index=7), "cross_entropy with ignore_index=7"),
+    ],
+    ids=["module", "at label size", "bound", "bound at label size", "bound to another"],
+)
+def test_a_loss_that_counts_void_pixels_is_refused(loss, words, part):
     network, point, _, _ = seven_by_five()
-    for loss in (nn.CrossEntropyLoss(), at_label_size(nn.CrossEntropyLoss())):
-        own = imachsr.scheme("imachsr", supervision=loss)
-        with pytest.raises(
-            ValueError, match=r"CrossEntropyLoss with ignore_index=-100; .* make it with ignore_index=255"
-        ):
-            Supervised(network, [point], own, classes=5)
+    own = imachsr.scheme("imachsr", **{part: loss})
+    with pytest.raises(ValueError, match=rf"got a loss {words}; .* make it with ignore_index=255"):
+        Supervised(network, [point], own, classes=5)
+
+
+def test_a_loss_told_which_pixels_are_void_is_taken():
+    network, point, _, _ = seven_by_five()
     told = imachsr.scheme("imachsr", supervision=at_label_size(nn.CrossEntropyLoss(ignore_index=255)))
     assert Supervised(network, [point], told, classes=5)
+
+
+def test_a_scheme_takes_losses_and_numbers_only():
     with pytest.raises(TypeError, match=r"got supervision='dice' for scheme 'imachsr'; a loss is a function"):
         imachsr.scheme("imachsr", supervision="dice")
     with pytest.raises(ValueError, match=r"got alpha='0.1'; a weight is a finite number"):

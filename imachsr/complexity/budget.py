@@ -16,8 +16,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..objective import Scheme, logits_of, scheme
-from ..points import Point, choose_points
+from ..objective import Scheme, scheme
+from ..points import Point, choose_points, logits_of
 from .cost import Cost, cost
 from .measure import waited
 from .network import Counted, count
@@ -115,9 +115,9 @@ class Offer:
 
 
 def offers(
-    network: nn.Module | Counted,
+    counted: Counted,
     points: Sequence[Point],
-    *inputs: Any,
+    *,
     classes: int,
     scheme: str | Scheme = "imachsr",
     implementation: str = "fused",
@@ -128,9 +128,8 @@ def offers(
     """What M = 1, 2, ... points would take, up to `most` or to what the network has.
 
     Args:
-        network: in train mode, or what `count` said of it with these points.
+        counted: what `count` said of the network with these points.
         points: all of its points, from `find_points`.
-        inputs: what the network is called with.
         classes: K.
         scheme: by name, or a Scheme.
         implementation: "eager" or "fused".
@@ -146,7 +145,6 @@ def offers(
             f"got most={most} and {len(points)} points; there is something to offer from one point on; pass most >= 1 "
             "and the points of find_points"
         )
-    counted = network if isinstance(network, Counted) else count(network, *inputs, points=points)
     found = []
     for M in range(1, min(most, len(points)) + 1):
         chosen = choose_points(points, M, near=near)

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from ..objective import logits_of
+from ..points import logits_of
 from ..training import evaluating
 from .measure import products
 

@@ -16,8 +16,8 @@ from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._pytree import tree_leaves, tree_map
 
-from ..objective import brought_adapters, logits_of
-from ..points import RESHAPES, Capture, Graph, Operation, Point, record, tried, unchanged
+from ..objective import brought_adapters
+from ..points import RESHAPES, Capture, Graph, Operation, Point, logits_of, record, tried, unchanged
 
 
 @dataclass(frozen=True)

@@ -127,11 +127,10 @@ def cross_entropy(name: str, place: Place, implementation: str, *, point: str = 
         logits: bytes of the logits if kept, where they are not 4 B h w K.
     """
     forward, backward = (each * place.labels for each in CROSS_ENTROPY)
-    if implementation == "eager":
-        kept, formula = FLOAT * place.labels + 13 * place.labels // place.K + 8, "4 B W H K + 13 B W H"
-    else:
-        kept, formula = FLOAT * place.logits + (FLOAT * place.logits if logits is None else logits), "8 B w h K"
-    return Term(name, point, forward, backward, kept=kept, formula=formula)
+    if implementation == "fused":
+        return _term_fused(name, place, forward, backward, point, logits)
+    kept = FLOAT * place.labels + 13 * place.labels // place.K + 8
+    return Term(name, point, forward, backward, kept=kept, formula="4 B W H K + 13 B W H")
 
 
 def plug_in(name: str, place: Place, implementation: str, *, point: str = "", logits: int | None = None) -> Term:

@@ -8,7 +8,7 @@ from pickle import UnpicklingError
 
 import torch
 
-from ..objective import logits_of
+from ..points import logits_of
 from .fusing import rebuilt
 from .ledger import the_one
 from .study import Places

@@ -20,11 +20,6 @@ if TYPE_CHECKING:
     from ..models.hrnet import HRNet
 
 
-def examples_of(example: Tensor | Sequence[Tensor]) -> list[Tensor]:
-    """The inputs of one sample, several or one."""
-    return [example] if isinstance(example, Tensor) else [*example]
-
-
 def fused(
     network: nn.Module,
     points: Sequence[Point],

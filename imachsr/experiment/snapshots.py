@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from torch import nn
 
-from .fusing import examples_of
+from ..points import several
 from .ledger import Result, ledger_folder, write_atomically
 
 IMAGES = 4  # evenly over the test images: nobody's choice
@@ -77,7 +77,7 @@ class Snapshots:
         with evaluating(network):
             for index in evenly(len(test), IMAGES):
                 image, target = test[index]
-                inputs = tuple(one[None].to(device) for one in examples_of(image))
+                inputs = tuple(one[None].to(device) for one in several(image))
                 found = predict(network, inputs if len(inputs) > 1 else inputs[0], size=tuple(target.shape))
                 ids = thinned(found[0].cpu().numpy().astype(np.uint8))
                 write_atomically(self._path(epoch, index), _png(ids, test.palette))

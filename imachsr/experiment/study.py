@@ -18,9 +18,9 @@ from torch import Tensor, nn
 from .. import datasets
 from ..metrics import Confusion
 from ..objective import Supervised, scheme
-from ..points import Point, choose_points, find_points
+from ..points import Point, choose_points, find_points, several
 from .alone import alone
-from .fusing import examples_of, fused, inference_cost
+from .fusing import fused, inference_cost
 from .ledger import Result, advised, ledger_folder, usable, write_atomically
 from .phases import Derived, analysed, derive, first_phase, reduced, same_points
 from .provenance import peak_memory, provenance
@@ -171,7 +171,7 @@ def _derived(settings: Settings, train: Any, **how: Any) -> Derived:
 def _cost(settings: Settings, trainee: Supervised, example: Tensor | Sequence[Tensor]) -> dict[str, Any]:
     if settings.scheme != "hs3_fuse":
         return {}
-    return {"inference": inference_cost(trainee.network, settings.model, examples_of(example))}
+    return {"inference": inference_cost(trainee.network, settings.model, several(example))}
 
 
 def build(
@@ -202,7 +202,7 @@ def build(
         **({"clusters": clusters} if clusters else {}),
         **({"supervision": SUPERVISIONS[settings.supervision]} if settings.supervision else {}),
     )
-    inputs = [torch.zeros(2, *image.shape) for image in examples_of(example)]
+    inputs = [torch.zeros(2, *image.shape) for image in several(example)]
     _check_inputs(network, len(inputs), settings)
     points: tuple[Point, ...] = ()
     if chosen_scheme.uses_points:
@@ -240,7 +240,7 @@ def _train_and_score(
 ) -> Result | None:
     """All processes train, the first one scores."""
     from ..metrics import PROTOCOLS
-    from ..training import batches, evaluate, layout_of
+    from ..training import batches, evaluate, memory_format_of
 
     started = time.perf_counter()
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -254,7 +254,7 @@ def _train_and_score(
     if not first:
         return None
     weights, skipped = trainee.weights.now(), dict(trainee.skipped)
-    layout = layout_of(trainee)
+    memory_format = memory_format_of(trainee)
     held_out = analysed(settings, trainee, train)
     network = trainee.release()
     confusion, certainty = last or _judged(network, look, len(train.classes))
@@ -276,11 +276,11 @@ def _train_and_score(
             **origins[-1],
             **({"earlier": origins[:-1]} if len(origins) > 1 else {}),
             "numerics": settings.numerics,
-            "memory_format": layout,
+            "memory_format": memory_format,
             "weights": weights,
             "skipped": skipped,
             "images": {"train": len(train), "test": len(test)},
-            "input_shapes": [[*image.shape] for image in examples_of(train[0][0])],
+            "input_shapes": [[*image.shape] for image in several(train[0][0])],
             "image_format": getattr(train.source, "image_format", "drawn"),
             "parameters": sum(parameter.numel() for parameter in network.parameters()),
             "peak_bytes": peak_memory(device),

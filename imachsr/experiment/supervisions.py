@@ -10,7 +10,7 @@ from functools import partial
 from torch import Tensor
 
 from .. import losses
-from ..objective import SCHEMES, Loss, at_label_size
+from ..objective import SCHEMES, Loss, at_label_size, set_as
 
 
 def _dice(logits: Tensor, targets: Tensor, *, ignore_index: int = 255) -> Tensor:
@@ -49,12 +49,4 @@ def own_supervision(scheme: str) -> str:
     own = SCHEMES[scheme].supervision
     if own is None:
         return ""
-    return next(name for name, loss in SUPERVISIONS.items() if _same(own, loss))
-
-
-def _same(one: Loss, other: Loss) -> bool:
-    return _parts(one) == _parts(other)
-
-
-def _parts(loss: Loss) -> tuple[Loss, dict[str, object]]:
-    return (loss.func, loss.keywords) if isinstance(loss, partial) else (loss, {})
+    return next(name for name, loss in SUPERVISIONS.items() if set_as(loss) == set_as(own))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from ..objective import logits_of
+from ..points import logits_of
 from .ribbon import DEPTH
 
 if TYPE_CHECKING:
@@ -45,16 +45,17 @@ def network_table(names: Sequence[str], *, classes: int = 19, size: tuple[int, i
         Indexed by name, ordered by operations: `inputs`, `parameters`, `operations`, `stride`.
     """
     import pandas as pd
-    from torch.utils.flop_counter import FlopCounterMode
+
+    from ..complexity import products
 
     rows = []
     for name in names:
         network, inputs = on_meta(name, classes=classes, size=size)
-        with FlopCounterMode(display=False) as counter, torch.no_grad():
+        with products() as found, torch.no_grad():
             logits = logits_of(network.eval()(*inputs))
         rows.append(
             {"network": name, "inputs": len(inputs), "parameters": sum(p.numel() for p in network.parameters()),
-             "operations": counter.get_total_flops(), "stride": size[0] // logits.shape[-2]}
+             "operations": found.counted, "stride": size[0] // logits.shape[-2]}
         )  # fmt: skip
     return pd.DataFrame(rows).set_index("network").sort_values("operations")
 

@@ -12,8 +12,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..objective import Supervised
+from ..points import several
 from ..training import evaluating
-from ..training.loader import moved, pair_of
+from ..training.batch import moved, pair_of
 
 
 @torch.no_grad()
@@ -34,8 +35,8 @@ def embeddings(trainee: Supervised, loader: Iterable[tuple[Tensor, Tensor]]) -> 
     device = next(trainee.parameters()).device
     with evaluating(trainee):
         for batch in loader:
-            inputs, targets = moved(pair_of(batch), device)
-            inputs = inputs if isinstance(inputs, tuple) else (inputs,)
+            images, targets = moved(pair_of(batch), device)
+            inputs = several(images)
             trainee.network(*inputs)
             covered = trainee.targets_covered(inputs[0], targets)
             for m, features in enumerate(trainee.capture.read()):

@@ -14,8 +14,7 @@ from torch import Tensor, nn
 
 from ..adapters import DimensionAdapter
 from ..models.ocr import OCR, pixel_representations
-from ..objective import logits_of
-from ..points import Capture, Point
+from ..points import Capture, Point, logits_of
 from ..training import evaluating
 
 HALVINGS = 12  # of the interval in which `lighter` looks for a share

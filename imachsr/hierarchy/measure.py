@@ -12,8 +12,9 @@ from torch import Tensor, nn
 
 from ..metrics import Confusion
 from ..objective import Supervised
+from ..points import several
+from ..training.batch import moved, pair_of
 from ..training.evaluation import class_ids, evaluating
-from ..training.loader import moved, pair_of
 
 
 def analysis_split(
@@ -84,7 +85,7 @@ def confusions(trainee: Supervised, loader: Iterable[tuple[Tensor, Tensor]]) -> 
         for batch in loader:
             images, targets = moved(pair_of(batch), device)
             *inside, last = trainee.point_logits(images)
-            covered = trainee.targets_covered(images[0] if isinstance(images, tuple) else images, targets)
+            covered = trainee.targets_covered(several(images)[0], targets)
             for count, logits in zip(counts, inside, strict=False):
                 count.update(_ids(logits, covered), covered)
             counts[-1].update(_ids(last, targets), targets)

@@ -4,6 +4,8 @@ Every loss is a reference that reads like its formula; `impl` picks a fast twin 
 Any other callable `(logits, targets) -> scalar` serves as a term too.
 """
 
+from ._common import check_ids, upsample
+from ._impl import transformed
 from .cross_entropy import cross_entropy
 from .infonce import infonce
 from .label_entropy import label_entropy
@@ -13,10 +15,13 @@ from .region import region
 
 __all__ = [
     "ESTIMATORS",
+    "check_ids",
     "cross_entropy",
     "infonce",
     "label_entropy",
     "mutual_information",
     "negative_entropy",
     "region",
+    "transformed",
+    "upsample",
 ]

@@ -16,7 +16,7 @@ from ._impl import transformed
 REDUCTIONS = ("mean", "sum")
 
 
-def check_pair(logits: Tensor, targets: Tensor, ignore_index: int, reduction: str) -> None:
+def check_pair(logits: Tensor, targets: Tensor, reduction: str) -> None:
     """Refuse logits and targets that do not belong together.
 
     Raises:
@@ -98,9 +98,9 @@ def values_are_cheap(tensor: Tensor) -> bool:
 
 
 def upsample(logits: Tensor, size: Sequence[int], align_corners: bool) -> Tensor:
-    """Logits (B, K, h, w) bilinearly at label size (B, K, H, W); (B, K) as it is. Half precision works in float32."""
+    """Logits (B, K, h, w) bilinearly at label size (B, K, H, W), others as they are; half precision in float32."""
     logits = logits.to(working_dtype(logits))
-    if logits.ndim == 2 or logits.shape[2:] == tuple(size):
+    if logits.ndim != 4 or logits.shape[2:] == tuple(size):
         return logits
     return F.interpolate(logits, tuple(size), mode="bilinear", align_corners=align_corners)
 

@@ -54,7 +54,7 @@ def cross_entropy(
     >>> f"{cross_entropy(logits, torch.ones(1, 6, 8, dtype=torch.int64)).item():.4f}"  # log 4: it knows nothing
     '1.3863'
     """
-    check_pair(logits, targets, ignore_index, reduction)
+    check_pair(logits, targets, reduction)
     _check_options(logits, weight, label_smoothing)
     run = choose("cross_entropy", impl, reference, logits, logits.shape[1] * targets.numel())
     return run(logits, targets, weight, label_smoothing, align_corners, ignore_index, reduction)

@@ -51,7 +51,7 @@ def infonce(
     >>> f"{infonce(certain, targets).item():.4f}"  # - log 4, but for what the temperature leaves open
     '-1.3862'
     """
-    check_pair(logits, targets, ignore_index, reduction)
+    check_pair(logits, targets, reduction)
     if not temperature > 0:
         raise ValueError(f"got temperature={temperature}; scores are divided by it; pass a positive number, as 0.1")
     check_labels(targets, logits.shape[1], ignore_index)

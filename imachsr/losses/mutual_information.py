@@ -73,7 +73,7 @@ def mutual_information(
     >>> f"{mutual_information(certain, targets).item():.4f}"  # - log 4: the label is known
     '-1.3863'
     """
-    check_pair(logits, targets, ignore_index, reduction)
+    check_pair(logits, targets, reduction)
     if estimator not in ESTIMATORS:
         raise ValueError(f"got estimator={estimator!r}; the estimators are {ESTIMATORS}; use one of them")
     common: dict[str, Any] = {

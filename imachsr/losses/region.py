@@ -60,7 +60,7 @@ def region(
     >>> f"{region(torch.zeros(1, 2, 4, 4), targets).item():.4f}"  # constant softmax knows nothing
     '0.0000'
     """
-    check_pair(logits, targets, ignore_index, reduction)
+    check_pair(logits, targets, reduction)
     if impl not in ("auto", "reference"):
         raise ValueError(f"got impl={impl!r}; region has a reference only; use impl='auto' or 'reference'")
     if targets.ndim != 3 or min(targets.shape[1:]) < SIDE:

@@ -5,9 +5,8 @@
 `scheme` is the data, `weights` the alpha_m and lambda_m, `supervised` the sum over a network.
 """
 
-from ..points import logits_of
 from .checks import check_aspect, check_logits
-from .scheme import SCHEDULES, SCHEMES, WEIGHTINGS, Loss, Scheme, at_label_size, scheme
+from .scheme import SCHEDULES, SCHEMES, WEIGHTINGS, Loss, Scheme, at_label_size, scheme, set_as
 from .shares import Shares, counts, shares
 from .supervised import Losses, Supervised, brought_adapters
 from .weights import Term, Weights
@@ -28,7 +27,7 @@ __all__ = [
     "check_aspect",
     "check_logits",
     "counts",
-    "logits_of",
     "scheme",
+    "set_as",
     "shares",
 ]

@@ -12,8 +12,6 @@ from functools import partial, wraps
 from numbers import Real
 from typing import Any
 
-import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from .. import losses
@@ -176,6 +174,7 @@ def at_label_size(loss: Loss, *, align_corners: bool = False) -> Loss:
     Returns:
         loss(logits (B, K, h, w), targets (B, H, W)), in float32 at least; (B, K) with (B,) goes through as it is.
 
+    >>> import torch
     >>> dice = at_label_size(lambda logits, targets: 1 - logits.softmax(1).gather(1, targets[:, None]).mean())
     >>> float(dice(torch.zeros(2, 4, 3, 3), torch.zeros(2, 8, 8, dtype=torch.int64)))
     0.75
@@ -183,10 +182,18 @@ def at_label_size(loss: Loss, *, align_corners: bool = False) -> Loss:
 
     @wraps(loss, updated=())  # shows the keywords of the loss, `ignore_index` among them
     def upsampled(logits: Tensor, targets: Tensor, **settings: Any) -> Tensor:
-        logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
-        if logits.ndim == 4 and logits.shape[2:] != targets.shape[1:]:
-            size = tuple(targets.shape[1:])
-            logits = F.interpolate(logits, size, mode="bilinear", align_corners=align_corners)
-        return loss(logits, targets, **settings)
+        return loss(losses.upsample(logits, targets.shape[1:], align_corners), targets, **settings)
 
     return upsampled
+
+
+def set_as(loss: Loss) -> tuple[Loss, dict[str, Any]]:
+    """The function or module within a loss, bound by `partial` or wrapped by `at_label_size`, and what is bound."""
+    settings: dict[str, Any] = {}
+    while isinstance(loss, partial) or hasattr(loss, "__wrapped__"):
+        if isinstance(loss, partial):
+            settings = {**loss.keywords, **settings}
+            loss = loss.func
+        else:
+            loss = loss.__wrapped__
+    return loss, settings

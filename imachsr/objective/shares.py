@@ -5,14 +5,13 @@ Axes: B images, (H, W) labels.
 
 from __future__ import annotations
 
-from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from .. import losses
-from .scheme import Loss
+from .scheme import Loss, set_as
 
 
 class Shares(NamedTuple):
@@ -72,15 +71,3 @@ def share_of(loss: Loss, whole: Shares, *targets: Tensor) -> Tensor:
     estimated = function is losses.mutual_information and settings.get("estimator", "plug_in")
     per_image = function is losses.region or estimated in ("plug_in", "region")
     return whole.labelled if per_image and targets[0].ndim > 1 else whole.pixels
-
-
-def set_as(loss: Loss) -> tuple[Loss, dict[str, Any]]:
-    """The function or module within a loss, bound by `partial` or wrapped by `at_label_size`, and what is bound."""
-    settings: dict[str, Any] = {}
-    while isinstance(loss, partial) or hasattr(loss, "__wrapped__"):
-        if isinstance(loss, partial):
-            settings = {**loss.keywords, **settings}
-            loss = loss.func
-        else:
-            loss = loss.__wrapped__
-    return loss, settings

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from inspect import signature, unwrap
+from inspect import signature
 from typing import Any, NamedTuple
 
 import torch
@@ -15,11 +15,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..adapters import DimensionAdapter
-from ..losses._impl import transformed
-from ..points import Capture, Point, answer, auxiliary_of, logits_of
+from ..losses import transformed
+from ..points import Capture, Point, answer, auxiliary_of, logits_of, several
 from .checks import check_asked, check_aspect, check_device, check_logits
 from .clusters import Merged
-from .scheme import Loss, Scheme
+from .scheme import Loss, Scheme, set_as
 from .shares import Shares
 from .weights import Term, Weights
 
@@ -119,7 +119,7 @@ class Supervised(nn.Module):
             TypeError, ValueError: labels, or logits of the network, that do not belong together.
             RuntimeError: a point that cannot be taught any more: hooks or gradients are gone; or a replica.
         """
-        inputs = _several(images)
+        inputs = several(images)
         check_aspect(inputs[0], targets)
         output = self._answer(inputs)
         logits = logits_of(output)
@@ -184,7 +184,7 @@ class Supervised(nn.Module):
 
         At a point the logits cover what the features cover, see `targets_covered`.
         """
-        logits = logits_of(self._answer(_several(images)))
+        logits = logits_of(self._answer(several(images)))
         features = self.capture.read()
         read = zip(self.adapters, features, strict=True) if self.adapters else ()
         return [*(adapter(features) for adapter, features in read), logits]
@@ -256,21 +256,19 @@ def _brought(network: nn.Module, points: Sequence[Point], sizes: Sequence[int]) 
     return adapters
 
 
-def _several(images: Any) -> tuple[Tensor, ...]:
-    return tuple(images) if isinstance(images, (tuple, list)) else (images,)
-
-
 def _given(loss: Loss, ignore_index: int) -> Loss:
     """The loss, told which label counts nowhere, if it asks."""
-    if (held := getattr(unwrap(loss), "ignore_index", ignore_index)) != ignore_index:
+    function, settings = set_as(loss)
+    held = settings.get("ignore_index", getattr(function, "ignore_index", ignore_index))
+    if held != ignore_index:
         raise ValueError(
-            f"got a loss {type(unwrap(loss)).__name__} with ignore_index={held}; pixels labelled {ignore_index} must "
-            f"count nowhere; make it with ignore_index={ignore_index}"
+            f"got a loss {getattr(function, '__name__', type(function).__name__)} with ignore_index={held}; pixels "
+            f"labelled {ignore_index} must count nowhere; make it with ignore_index={ignore_index}"
         )
+    if "ignore_index" in settings:  # bound by hand already
+        return loss
     try:
         known = signature(loss).parameters
     except ValueError:  # some built-in functions do not tell
-        return loss
-    if "ignore_index" in getattr(loss, "keywords", {}):  # bound by hand already
         return loss
     return partial(loss, ignore_index=ignore_index) if "ignore_index" in known else loss

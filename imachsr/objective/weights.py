@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from .. import losses
-from .scheme import SCHEDULES, Loss, Scheme
-from .shares import Shares, set_as, share_of
+from .scheme import SCHEDULES, Loss, Scheme, set_as
+from .shares import Shares, share_of
 
 SCALE = 2.0**16  # of losses whose gradients are compared; a power of two changes no digit
 OWN = ("output", "auxiliary")  # losses of the network's own logits: no schedule lets them fade

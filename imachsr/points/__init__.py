@@ -3,7 +3,7 @@
 from .capture import Capture
 from .choose import NEAR, choose_points
 from .find import find_points
-from .given import answer, is_whole
+from .given import answer, is_whole, several
 from .graph import RESHAPES, Graph
 from .point import Point, Points
 from .record import record
@@ -28,6 +28,7 @@ __all__ = [
     "is_whole",
     "logits_of",
     "record",
+    "several",
     "tried",
     "unchanged",
 ]

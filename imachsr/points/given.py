@@ -22,6 +22,16 @@ def is_whole(value: Any, *, least: int) -> bool:
     return isinstance(value, Integral) and not isinstance(value, bool) and int(value) >= least
 
 
+def several(images: Tensor | Sequence[Tensor]) -> tuple[Tensor, ...]:
+    """The inputs of a network as a tuple, where one may come alone, and several as a tuple or list.
+
+    >>> depth = torch.zeros(2, 1, 8, 8)
+    >>> len(several(depth)), len(several([depth, depth]))
+    (1, 2)
+    """
+    return tuple(images) if isinstance(images, (tuple, list)) else (images,)  # type: ignore[return-value]
+
+
 def check_plain(network: nn.Module) -> None:
     """Refuse what is no network, or one in a wrapper: hooks belong into the network itself, wrappers around a trainee.
 

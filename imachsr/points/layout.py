@@ -17,7 +17,8 @@ class Layout:
     """How to read a tensor as features (B, C, h, w).
 
     Args:
-        kind: "map" (B, C, h, w), "channels_last" (B, h, w, C), "tokens" (B, N, C), "windows" or "vector" (B, C).
+        kind: "map" (B, C, h, w), "channels_last" (B, h, w, C), "tokens" (B, N, C), "windows", "vector" (B, C), or
+            "permuted": the four axes of a map in any other order.
         order: dimensions of the split tensor in the order batch, channels, rows, columns.
         counts: how many of `order` belong to each of the four.
         split: sizes the tensor is split into before reordering, -1 for the batch; empty if it need not be split.

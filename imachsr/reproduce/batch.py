@@ -19,7 +19,6 @@ from typing import Any
 
 from .. import datasets
 from ..experiment import Result, Settings, data_of, first_phase, ledger_folder, provenance, published_folder, results
-from ..experiment.fusing import examples_of
 from .live import live_lines
 
 OF_DATA = ("data", "split", "root", "size", "length", "classes", "inputs")  # settings that say which images are read
@@ -236,7 +235,8 @@ def _data(settings: Settings) -> tuple[str, int]:
 @lru_cache(maxsize=256)
 def _native_size(settings: Settings) -> tuple[int, int]:
     """(height, width) of the first training image."""
-    height, width = examples_of(data_of(settings)[0][0][0])[0].shape[-2:]
+    image = data_of(settings)[0][0][0]
+    height, width = image[0].shape[-2:]  # the first of several inputs, or the first channel of one
     return height, width
 
 

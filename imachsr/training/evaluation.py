@@ -9,11 +9,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..losses._common import check_ids
+from ..losses import check_ids
 from ..metrics import Confusion, Measure
-from ..objective import Supervised, check_aspect, check_logits, logits_of
-from ..points import answer
-from .loader import moved, pair_of
+from ..objective import Supervised, check_aspect, check_logits
+from ..points import answer, logits_of, several
+from .batch import moved, pair_of
 from .progress import progress_bar
 
 Images = Tensor | tuple[Tensor, ...]
@@ -82,7 +82,7 @@ def evaluate(
         for batch in bar:
             images, targets = moved(pair_of(batch), device)
             check_ids(targets)
-            check_aspect(images[0] if isinstance(images, tuple) else images, targets)
+            check_aspect(several(images)[0], targets)
             size = targets.shape[1:]
             if measures or flip or scales != (1.0,):
                 judged = probabilities(network, images, size=size, scales=scales, flip=flip, depth=depth)
@@ -123,10 +123,9 @@ def probabilities(
             there is nothing, and 0 says that nothing was measured.
     """
     scales = _checked(scales)
-    first = images[0] if isinstance(images, tuple) else images
     total: Tensor | None = None
     for view, mirrored in _views(images, scales, flip, depth):
-        logits = logits_at(network, view, size=size or first.shape[-2:])
+        logits = logits_at(network, view, size=size or several(images)[0].shape[-2:])
         if mirrored and logits.ndim == 4:
             logits = logits.flip(-1)
         softmax = logits.softmax(1)
@@ -137,7 +136,7 @@ def probabilities(
 
 def logits_at(network: nn.Module, images: Images, *, size: tuple[int, ...] = ()) -> Tensor:
     """The network's logits in float32, upsampled bilinearly to `size` where they are maps."""
-    logits = logits_of(answer(network, *(images if isinstance(images, tuple) else (images,)))).float()
+    logits = logits_of(answer(network, *several(images))).float()
     if logits.ndim == 4 and size:
         logits = F.interpolate(logits, size=size, mode="bilinear", align_corners=False)
     return logits
@@ -150,7 +149,7 @@ def class_ids(scores: Tensor) -> Tensor:
 
 def _views(images: Images, scales: Sequence[float], flip: bool, depth: Sequence[int]) -> Iterator[tuple[Images, bool]]:
     """Every scale, as it is and mirrored: the view, and whether it is a mirrored one."""
-    inputs = images if isinstance(images, tuple) else (images,)
+    inputs = several(images)
     if (flip or set(scales) != {1.0}) and any(entry.ndim != 4 for entry in inputs):
         raise ValueError(
             f"got inputs of shapes {[tuple(entry.shape) for entry in inputs]}; only maps (B, C, H, W) are resized and "
@@ -159,8 +158,7 @@ def _views(images: Images, scales: Sequence[float], flip: bool, depth: Sequence[
     for scale in scales:
         scaled = tuple(_resized(entry, scale, place in depth) for place, entry in enumerate(inputs))
         for mirrored in (False, True) if flip else (False,):
-            view = tuple(entry.flip(-1) for entry in scaled) if mirrored else scaled
-            yield (view if isinstance(images, tuple) else view[0]), mirrored
+            yield (tuple(entry.flip(-1) for entry in scaled) if mirrored else scaled), mirrored
 
 
 def _resized(images: Tensor, scale: float, nearest: bool) -> Tensor:

@@ -9,17 +9,81 @@ import json
 import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.utils.data import DataLoader, IterableDataset
 
 from ..objective import Supervised
+from ..points import is_whole, several
+from .loader import EpochBatches
 from .state import State, plain
 
 Origin = Callable[[int], str]
 Part = tuple[Any, ...]
 NOT_TAKEN = "this step was not taken"
+
+
+def check_run(
+    trainee: Supervised,
+    loader: DataLoader,
+    *,
+    epochs: int,
+    accumulate: int,
+    clip_norm: float | None,
+    checkpoints: str | Path | None,
+    save_every: float,
+    processes: int,
+) -> None:
+    """Refuse what a run cannot begin with; the arguments are those of `fit`, `processes` how many there are.
+
+    Raises:
+        TypeError: a trainee or a loader of another kind.
+        ValueError: no batches, numbers out of range, parts without an image, or an order that is not known beforehand
+            where it must be.
+    """
+    if not isinstance(trainee, Supervised):
+        raise TypeError(
+            f"got a {type(trainee).__name__}; what is trained holds a network, its points and a scheme; pass "
+            "imachsr.Supervised(network, points, scheme, classes=K)"
+        )
+    dataset = getattr(loader, "dataset", None)
+    endless = isinstance(dataset, IterableDataset) and not hasattr(dataset, "__len__")
+    if endless or not isinstance(loader, DataLoader):
+        raise TypeError(
+            f"got a {type(loader).__name__}{' of an IterableDataset without __len__' * endless} for a loader; "
+            "training goes over a known number of batches in each epoch; pass imachsr.training.batches(dataset, "
+            "batch_size), or a DataLoader of numbered samples"
+        )
+    if not len(loader):
+        raise ValueError(
+            "got a loader without a single batch; training takes at least one; give it more images, or a smaller "
+            "batch size where incomplete batches are dropped"
+        )
+    for name, count in {"epochs": epochs, "accumulate": accumulate}.items():
+        if not is_whole(count, least=1):
+            raise ValueError(
+                f"got {name}={count!r}; training needs at least one pass over the data, and a batch "
+                f"one part; pass {name} >= 1, a whole number"
+            )
+    if not save_every >= 0:
+        raise ValueError(f"got save_every={save_every}; it is seconds between two checkpoints; pass 0 or more")
+    if clip_norm is not None and not clip_norm > 0:
+        raise ValueError(f"got clip_norm={clip_norm}; a gradient's longest norm is above 0; pass None for no limit")
+    sampler = loader.batch_sampler
+    batch_size = getattr(sampler, "batch_size", None)
+    if batch_size and accumulate > max(1, batch_size // processes):
+        raise ValueError(
+            f"got accumulate={accumulate} for batches of {batch_size} over {processes} "
+            "processes; each part needs an image, and with BatchNorm two; lower accumulate or raise the batch size"
+        )
+    if not isinstance(sampler, EpochBatches) and (checkpoints is not None or processes > 1):
+        raise ValueError(
+            f"got a loader whose batch sampler is {type(sampler).__name__}; going on in mid-epoch and sharing "
+            "batches among processes need an order known beforehand; build the loader with imachsr.training.batches"
+        )
 
 
 def check_batch(images: Tensor | tuple[Tensor, ...], targets: Tensor, trainee: Supervised, origin: Origin) -> None:
@@ -31,7 +95,7 @@ def check_batch(images: Tensor | tuple[Tensor, ...], targets: Tensor, trainee: S
         trainee: knows the classes and the ignored label.
         origin: place in the batch -> name of the sample.
     """
-    for tensor in images if isinstance(images, tuple) else (images,):
+    for tensor in several(images):
         good = torch.isfinite(tensor)
         if not good.all():
             place = int((~good.flatten(1).all(1)).nonzero()[0])
@@ -116,13 +180,12 @@ def gradient_norms(trainee: Supervised) -> dict[str, float]:
 
 def check_gradients(trainee: Supervised, parts: Sequence[Part]) -> None:
     """Refuse gradients that are not finite, by parameter, point and term; called where their norm is not finite."""
-    bad = [name for name, p in trainee.named_parameters() if p.grad is not None and not p.grad.isfinite().all()]
+    gradients = [(name, p.grad) for name, p in trainee.named_parameters() if p.grad is not None]
+    bad = [(name, gradient) for name, gradient in gradients if not gradient.isfinite().all()]
     if not bad:  # finite, only too large to be squared
         return
-    value = next(
-        float(g[~g.isfinite()][0]) for n, p in trainee.named_parameters() if n == bad[0] and (g := p.grad) is not None
-    )
-    where = _parameter(trainee, bad[0])
+    name, gradient = bad[0]
+    value, where = float(gradient[~gradient.isfinite()][0]), _parameter(trainee, name)
     terms = culprits(trainee, parts)
     blame = f"it comes from the term {', '.join(map(repr, terms))}" if terms else "no term alone gives it again"
     raise FloatingPointError(
@@ -162,10 +225,9 @@ def memory_advice(state: State | None = None) -> Iterator[None]:
     """Say what to lower where memory does not suffice."""
     try:
         yield
-    except (torch.OutOfMemoryError, MemoryError) as error:
-        raise torch.OutOfMemoryError(_advice(error, state)) from error
-    except RuntimeError as error:
-        if "can't allocate memory" not in str(error):  # how the CPU's allocator says it
+    except (MemoryError, RuntimeError) as error:
+        known = isinstance(error, (MemoryError, torch.OutOfMemoryError))
+        if not known and "can't allocate memory" not in str(error):  # how the CPU's allocator says it
             raise
         raise torch.OutOfMemoryError(_advice(error, state)) from error
 

@@ -1,4 +1,4 @@
-"""Which layout of memory a network has, and which is faster here."""
+"""Which memory format a network has, and which is faster here."""
 
 from __future__ import annotations
 
@@ -12,32 +12,36 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from ..objective import Supervised
-from .loader import first_batch, moved, pair_of
+from ..points import several
+from .batch import moved, pair_of
+from .loader import first_batch
 from .precision import Precision
 
-LAYOUTS = {"contiguous": torch.contiguous_format, "channels_last": torch.channels_last}
+MEMORY_FORMATS = {"contiguous": torch.contiguous_format, "channels_last": torch.channels_last}
 
 
-def layout_by(name: str, trainee: Supervised, loader: DataLoader, precision: Precision, *, parts: int = 1) -> str:
-    """The layout a name asks for; "auto" measures on the first samples, and leaves the trainee contiguous.
+def memory_format_by(
+    name: str, trainee: Supervised, loader: DataLoader, precision: Precision, *, parts: int = 1
+) -> str:
+    """The memory format a name asks for; "auto" measures on the first samples, and leaves the trainee contiguous.
 
     Measured is one pass as training makes it: in its precision, on one of the parts that a batch is cut into.
 
     Raises:
-        ValueError: no layout of that name.
+        ValueError: no memory format of that name.
     """
-    if name not in (*LAYOUTS, "auto"):
-        raise ValueError(f"got memory_format={name!r}; it is one of {[*LAYOUTS, 'auto']}; choose one")
+    if name not in (*MEMORY_FORMATS, "auto"):
+        raise ValueError(f"got memory_format={name!r}; it is one of {[*MEMORY_FORMATS, 'auto']}; choose one")
     if name == "auto":
         images, targets = pair_of(first_batch(loader))
         share = math.ceil(len(targets) / parts)
-        images = images[:share] if isinstance(images, Tensor) else tuple(image[:share] for image in images)
-        fastest = fastest_memory_format(trainee, images, targets[:share], autocast=precision.autocast)
-        return next(layout for layout, value in LAYOUTS.items() if value == fastest)
+        part = tuple(image[:share] for image in several(images))
+        fastest = fastest_memory_format(trainee, part, targets[:share], autocast=precision.autocast)
+        return next(each for each, value in MEMORY_FORMATS.items() if value == fastest)
     return name
 
 
-def layout_of(trainee: Supervised) -> str:
+def memory_format_of(trainee: Supervised) -> str:
     """ "channels_last" where some convolution's weights lie so, else "contiguous"."""
     kernels = [p for p in trainee.parameters() if p.ndim == 4 and not p.is_contiguous()]
     last = any(p.is_contiguous(memory_format=torch.channels_last) for p in kernels)
@@ -51,13 +55,13 @@ def fastest_memory_format(
     *,
     autocast: Callable[[], AbstractContextManager] = nullcontext,
 ) -> torch.memory_format:
-    """Measure one step in both layouts and return the faster; weights, buffers and random state stay as they were.
+    """Measure one step in both and return the faster; weights, buffers and random state stay as they were.
 
     Which one wins depends on machine and resolution: channels_last is slower for small images and faster for large.
     """
     state = {name: value.clone() for name, value in trainee.state_dict().items()}
     device = next(trainee.parameters()).device
-    inputs, targets = moved([images] if isinstance(images, Tensor) else images, device), targets.to(device)
+    inputs, targets = moved(several(images), device), targets.to(device)
     seconds = {}
     with torch.random.fork_rng([device] if device.type == "cuda" else []):
         for memory_format in (torch.contiguous_format, torch.channels_last):

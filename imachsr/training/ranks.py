@@ -13,8 +13,9 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from ..objective import Supervised
-from ..points import Graph, record
-from .loader import first_batch, moved, pair_of
+from ..points import Graph, record, several
+from .batch import moved, pair_of
+from .loader import first_batch
 
 
 class Ranks:
@@ -109,8 +110,7 @@ def _initialized() -> bool:
 
 def leaves_out(trainee: Supervised, loader: DataLoader) -> bool:
     """Whether what the network gives for the first images is made without some of its trainable parameters."""
-    images = moved(pair_of(first_batch(loader))[0], next(trainee.parameters()).device)
-    inputs = images if isinstance(images, tuple) else (images,)
+    inputs = moved(several(pair_of(first_batch(loader))[0]), next(trainee.parameters()).device)
     try:
         return bool(Graph(record(trainee.network, inputs, {})).unused)
     except (RuntimeError, TypeError, ValueError):  # it cannot be recorded, and may

@@ -13,23 +13,25 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.utils.data import DataLoader, IterableDataset
+from torch.utils.data import DataLoader
 
 from ..objective import Losses, Shares, Supervised, counts, shares
-from ..points import is_whole
+from ..points import several
+from .batch import moved, pair_of
 from .guard import (
     check_batch,
     check_gradients,
     check_optimizer,
+    check_run,
     check_scores,
     check_terms,
     gradient_norms,
     memory_advice,
 )
 from .keeper import Keeper
-from .loader import EpochBatches, moved, origin, pair_of
+from .loader import EpochBatches, origin
 from .log import Log
-from .memory_format import LAYOUTS, layout_by
+from .memory_format import MEMORY_FORMATS, memory_format_by
 from .options import Average, learning_rates, rates_put_back
 from .precision import Precision
 from .progress import progress_bar, say, show
@@ -67,8 +69,13 @@ class Run:
         self.trainee, self.loader, self.optimizer = trainee, loader, optimizer
         self.epochs, self.accumulate, self.clip_norm, self.compile = epochs, accumulate, clip_norm, compile
         self.ranks = ranks = Ranks(processes)
-        self._check(checkpoints, save_every)
+        check_run(
+            trainee, loader, epochs=epochs, accumulate=accumulate, clip_norm=clip_norm, checkpoints=checkpoints,
+            save_every=save_every, processes=ranks.count,
+        )  # fmt: skip
         check_optimizer(optimizer, trainee)
+        if isinstance(loader.batch_sampler, EpochBatches):
+            loader.batch_sampler.share(ranks.number, ranks.count)
         self.epochs = epochs = int(epochs)  # a checkpoint holds Python's own numbers
         network = trainee.network  # layers that were put to evaluation before stay there, frozen
         self.frozen = [module for module in network.modules() if not module.training] if network.training else []
@@ -85,16 +92,17 @@ class Run:
         }  # fmt: skip
         self.keeper = Keeper(checkpoints, identity(trainee, optimizer, **decides), ranks, every=save_every)
         saved = self.keeper.latest()
-        layout = saved["memory_format"] if saved else memory_format
+        memory_format = saved["memory_format"] if saved else memory_format
         arithmetic = Precision(precision, self.device)
-        if layout:
+        if memory_format:
             with memory_advice():
-                layout = layout_by(layout, trainee, loader, arithmetic, parts=accumulate * ranks.count)
-            layout = ranks.told(layout)  # processes may measure differently
-            trainee.to(memory_format=LAYOUTS[layout])
+                parts = accumulate * ranks.count
+                memory_format = memory_format_by(memory_format, trainee, loader, arithmetic, parts=parts)
+            memory_format = ranks.told(memory_format)  # processes may measure differently
+            trainee.to(memory_format=MEMORY_FORMATS[memory_format])
         average = Average(nn.ModuleList([trainee.network, trainee.adapters]), ema)
         rates = learning_rates(optimizer, schedule, steps=self.steps, warmup=warmup)  # last: it changes the optimizer
-        self.state = State(trainee, optimizer, rates, arithmetic, average, layout)
+        self.state = State(trainee, optimizer, rates, arithmetic, average, memory_format)
         self.log = Log(log if ranks.first else None, self.state)
         if saved:
             self.state.restore(saved, ranks.number)
@@ -102,52 +110,6 @@ class Run:
             if ranks.first and progress is not False:
                 print(f"{label} going on after {self.state.taken} of {self.steps} steps".strip(), file=sys.stderr)
             self.log.rewind()
-
-    def _check(self, checkpoints: str | Path | None, save_every: float) -> None:
-        if not isinstance(self.trainee, Supervised):
-            raise TypeError(
-                f"got a {type(self.trainee).__name__}; what is trained holds a network, its points and a scheme; pass "
-                "imachsr.Supervised(network, points, scheme, classes=K)"
-            )
-        dataset = getattr(self.loader, "dataset", None)
-        endless = isinstance(dataset, IterableDataset) and not hasattr(dataset, "__len__")
-        if endless or not isinstance(self.loader, DataLoader):
-            raise TypeError(
-                f"got a {type(self.loader).__name__}{' of an IterableDataset without __len__' * endless} for a loader; "
-                "training goes over a known number of batches in each epoch; pass imachsr.training.batches(dataset, "
-                "batch_size), or a DataLoader of numbered samples"
-            )
-        if not len(self.loader):
-            raise ValueError(
-                "got a loader without a single batch; training takes at least one; give it more images, or a smaller "
-                "batch size where incomplete batches are dropped"
-            )
-        for name in ("epochs", "accumulate"):
-            if not is_whole(getattr(self, name), least=1):
-                raise ValueError(
-                    f"got {name}={getattr(self, name)!r}; training needs at least one pass over the data, and a batch "
-                    f"one part; pass {name} >= 1, a whole number"
-                )
-        if not save_every >= 0:
-            raise ValueError(f"got save_every={save_every}; it is seconds between two checkpoints; pass 0 or more")
-        if self.clip_norm is not None and not self.clip_norm > 0:
-            raise ValueError(
-                f"got clip_norm={self.clip_norm}; a gradient's longest norm is above 0; pass None for no limit"
-            )
-        sampler = self.loader.batch_sampler
-        batch_size = getattr(sampler, "batch_size", None)
-        if batch_size and self.accumulate > max(1, batch_size // self.ranks.count):
-            raise ValueError(
-                f"got accumulate={self.accumulate} for batches of {batch_size} over {self.ranks.count} "
-                "processes; each part needs an image, and with BatchNorm two; lower accumulate or raise the batch size"
-            )
-        if isinstance(sampler, EpochBatches):
-            sampler.share(self.ranks.number, self.ranks.count)
-        elif checkpoints is not None or self.ranks.count > 1:
-            raise ValueError(
-                f"got a loader whose batch sampler is {type(sampler).__name__}; going on in mid-epoch and sharing "
-                "batches among processes need an order known beforehand; build the loader with imachsr.training.batches"
-            )
 
     @property
     def epoch(self) -> int:
@@ -231,12 +193,11 @@ class Run:
         return self.state.precision.autocast()
 
     def _pieces(self, images: Any, targets: Tensor, whole: Tensor) -> Iterator[Part]:
-        inputs = images if isinstance(images, tuple) else (images,)
-        for piece in zip(*(part.chunk(self.accumulate) for part in (*inputs, targets)), strict=True):
+        for piece in zip(*(part.chunk(self.accumulate) for part in (*several(images), targets)), strict=True):
             own = counts(piece[-1], self.trainee.ignore_index)
             share = Shares(*moved(tuple(shares(own, whole, processes=self.ranks.count)), self.device))
             *pictures, labels = moved(piece, self.device)
-            yield tuple(pictures) if isinstance(images, tuple) else pictures[0], labels, share
+            yield tuple(pictures), labels, share
 
     def scaled(self, losses: Losses) -> Tensor:
         """The total to go backward from, once every term is known to be finite."""

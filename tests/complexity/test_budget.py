@@ -28,6 +28,11 @@ def points(network, images):
     return imachsr.find_points(network, images)
 
 
+@pytest.fixture(scope="module")
+def counted(network, images, points):
+    return complexity.count(network, images, points=points)
+
+
 def prices(implementation="fused", network=1e-9, loss=2e-9):
     return complexity.Prices(network, loss, implementation, step=1.0)
 
@@ -67,8 +72,8 @@ def test_calibrated_prices_give_back_the_step(network, images):
     assert found.ratio(plain) == 1
 
 
-def test_budgets(network, images, points):
-    offered = complexity.offers(network, points, images, classes=3, prices=prices())
+def test_budgets(counted, points):
+    offered = complexity.offers(counted, points, classes=3, prices=prices())
     assert [len(offer.cost.points) for offer in offered] == [*range(1, len(points) + 1)][:8]
     times = [offer.time for offer in offered]
     assert times == sorted(times)
@@ -81,8 +86,8 @@ def test_budgets(network, images, points):
     assert complexity.affordable(offered) == len(offered)
 
 
-def test_budgets_refused(network, images, points):
-    offered = complexity.offers(network, points, images, classes=3, most=2)
+def test_budgets_refused(network, images, counted, points):
+    offered = complexity.offers(counted, points, classes=3, most=2)
     assert len(offered) == 2
     with pytest.raises(ValueError, match=r"offers without prices; .*; pass prices=calibrate"):
         complexity.affordable(offered, time=0.1)
@@ -90,7 +95,7 @@ def test_budgets_refused(network, images, points):
         complexity.affordable(offered, memory=-0.1)
     for most, of in ((0, points), (2, [])):
         with pytest.raises(ValueError, match=rf"got most={most} and {len(of)} points; .*; pass most >= 1"):
-            complexity.offers(network, of, images, classes=3, most=most)
+            complexity.offers(counted, of, classes=3, most=most)
     with pytest.raises(ValueError, match=r"got rounds=0; .*; pass 1 or more"):
         complexity.calibrate(network, images, classes=3, rounds=0)
 

@@ -34,7 +34,7 @@ def test_kernels_compile_for_hopper_without_spills(name, tmp_path, monkeypatch):
         "negative_entropy": {"CP": 64, "P": 64, "WANTED": True},
     }[name]
     integers = {"K", "h", "w", "H", "W", "C", "ignore_index", "positions", "inner", "across", "along", "leap"}
-    tables = {"top", "left_x", "right_x", "row_cuts", "column_cuts"}
+    tables = {"left_x", "right_x", "row_cuts", "column_cuts"}
 
     def kind(argument: str) -> str:
         if argument in constants:

@@ -6,7 +6,8 @@ from torch import nn
 from torch.utils.data import TensorDataset
 
 import imachsr
-from imachsr.training import EpochBatches, adam, batches, evaluate, fastest_memory_format, fit, layout_of, predict
+from imachsr.training import EpochBatches, adam, batches, evaluate, fastest_memory_format, fit, predict
+from imachsr.training.memory_format import memory_format_of
 from imachsr.training.ranks import Ranks
 
 
@@ -285,7 +286,7 @@ def test_the_memory_format_is_measured_on_a_part_of_a_batch_in_the_precision_of_
 
     def measured(_, images, targets, autocast):
         with autocast():
-            seen.append((len(images), len(targets), torch.is_autocast_enabled("cpu")))
+            seen.append((len(images[0]), len(targets), torch.is_autocast_enabled("cpu")))
         return torch.contiguous_format
 
     monkeypatch.setattr("imachsr.training.memory_format.fastest_memory_format", measured)
@@ -303,7 +304,7 @@ def test_every_process_takes_the_first_ones_memory_format(monkeypatch):
     monkeypatch.setattr(Ranks, "told", lambda self, value: "channels_last" if value == "contiguous" else value)
     trainee = supervised()
     fit(trainee, batches(bright_or_dark(4), 4), epochs=1, memory_format="auto", progress=False)
-    assert layout_of(trainee) == "channels_last"
+    assert memory_format_of(trainee) == "channels_last"
 
 
 def test_bad_input_says_what_to_do():
@@ -321,7 +322,7 @@ def test_one_line_per_epoch_where_output_is_no_terminal(capsys):
     assert "images/s" in lines[1]
 
 
-def test_batches_of_several_inputs_train_in_the_faster_layout():
+def test_batches_of_several_inputs_train_in_the_faster_memory_format():
     class Two(nn.Module):
         def __init__(self):
             super().__init__()
@@ -377,9 +378,9 @@ PAIR = torch.zeros(2, 3, 8, 8), torch.zeros(2, 8, 8, dtype=torch.int64)
 def test_a_batch_is_images_and_labels(batch, got):
     loader = torch.utils.data.DataLoader([0, 1], 2, collate_fn=lambda _: batch)
     words = rf"got a batch {got}; a loader gives \(images, targets\): .*; let the dataset give such pairs, or a collate"
-    for layout in (None, "auto"):
+    for memory_format in (None, "auto"):
         with pytest.raises(TypeError, match=words):
-            fit(supervised(), loader, epochs=1, memory_format=layout, progress=False)
+            fit(supervised(), loader, epochs=1, memory_format=memory_format, progress=False)
     with pytest.raises(TypeError, match=words):
         evaluate(small_network(), loader, classes=2, progress=False)
 

@@ -17,7 +17,7 @@ from torch import nn
 import imachsr
 from imachsr.metrics import Confusion
 from imachsr.objective import SCHEMES, Supervised
-from imachsr.training import LEARNING_RATES, Stopped, adam, batches, fit, layout_of
+from imachsr.training import LEARNING_RATES, Stopped, adam, batches, fit, memory_format_of
 from imachsr.training.checkpoint import Checkpoints
 from imachsr.training.loader import sample_name
 from imachsr.training.options import Average, learning_rates
@@ -199,9 +199,9 @@ def test_parts_of_a_batch_make_the_same_step():
 
 
 def test_memory_formats():
-    for layout in ("channels_last", "contiguous", "auto"):
-        _, trainee = trained(memory_format=layout, epochs=1)
-        assert layout in (layout_of(trainee), "auto")
+    for memory_format in ("channels_last", "contiguous", "auto"):
+        _, trainee = trained(memory_format=memory_format, epochs=1)
+        assert memory_format in (memory_format_of(trainee), "auto")
 
 
 def test_records_hold_every_step_and_epoch(tmp_path):

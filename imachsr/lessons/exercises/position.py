@@ -49,7 +49,7 @@ def _table(seed: int) -> tuple[np.ndarray]:
     return (45 + random.normal(0, 1, (3, 1)) + random.normal(0, 1, 4) + random.normal(0, 0.5, (3, 4)),)
 
 
-def _begun(bases: int, points: int, near: str, center: int, output: int) -> list[int]:
+def _begun(points: int, near: str, center: int, output: int) -> list[int]:
     first = {"input": 0, "center": center, "output": output}[near]
     return list(range(first, first + points))
 
@@ -64,15 +64,13 @@ EXERCISES = (
         instance=_places,
         wrong={
             "near the output began at the last base, and ran out of the network": lambda N, M, near: _begun(
-                N, M, near, (N - M) // 2, N - 1
+                M, near, (N - M) // 2, N - 1
             ),
-            "near the output stopped one base too early": lambda N, M, near: _begun(
-                N, M, near, (N - M) // 2, N - M - 1
-            ),
+            "near the output stopped one base too early": lambda N, M, near: _begun(M, near, (N - M) // 2, N - M - 1),
             "put the first point at the center, and the others behind it": lambda N, M, near: _begun(
-                N, M, near, (N - 1) // 2, N - M
+                M, near, (N - 1) // 2, N - M
             ),
-            "at the center rounded towards the output": lambda N, M, near: _begun(N, M, near, (N - M + 1) // 2, N - M),
+            "at the center rounded towards the output": lambda N, M, near: _begun(M, near, (N - M + 1) // 2, N - M),
             "counted bases from 1": lambda N, M, near: [i + 1 for i in rows_at(N, M, near)],
             "listed the row near the output backwards": lambda N, M, near: rows_at(N, M, near)[
                 :: -1 if near == "output" else 1

@@ -17,13 +17,12 @@ class Plan(NamedTuple):
     """The label grid on the source grid, on a device, in blocks of `columns` source columns.
 
     Attributes:
-        top, share_y, left, right, share_x: neighbours and shares, as in `neighbours`.
+        share_y, left, right, share_x: shares and neighbours, as in `neighbours`.
         row_cuts: (h + 1,) first label row on each source row.
         column_cuts: (2, blocks) label columns that touch each block of source columns.
         columns: source columns of a block, a power of two of at least 16.
     """
 
-    top: Tensor
     share_y: Tensor
     left: Tensor
     right: Tensor
@@ -42,9 +41,9 @@ def plan(source: tuple[int, int], size: tuple[int, int], align_corners: bool, de
     starts = np.arange(0, source[1], columns)
     cuts = np.stack([np.searchsorted(right, starts), np.searchsorted(left, starts + columns)])
     row_cuts = np.searchsorted(top, np.arange(source[0] + 1))
-    ids = [torch.from_numpy(a.astype(np.int32)).to(device) for a in (top, left, right, row_cuts, cuts)]
+    ids = [torch.from_numpy(a.astype(np.int32)).to(device) for a in (left, right, row_cuts, cuts)]
     shares = [torch.from_numpy(a.astype(np.float32)).to(device) for a in (share_y, share_x)]
-    return Plan(ids[0], shares[0], ids[1], ids[2], shares[1], ids[3], ids[4], columns)
+    return Plan(shares[0], ids[0], ids[1], shares[1], ids[2], ids[3], columns)
 
 
 def power(n: int, least: int = 16) -> int:

@@ -37,7 +37,7 @@ def _softmax(above, below, share, inside):
 
 @triton.jit
 def sweep(
-    logits, targets, weight, slope, top, share_y, left_x, right_x, share_x, row_cuts, column_cuts,
+    logits, targets, weight, slope, share_y, left_x, right_x, share_x, row_cuts, column_cuts,
     loss_out, mass_out, planes,
     K, h, w, H, W, hard, even, ignore_index,
     KP: tl.constexpr, PX: tl.constexpr, J: tl.constexpr, JOINT: tl.constexpr, WANTED: tl.constexpr,
@@ -48,7 +48,7 @@ def sweep(
         logits, targets: (B, K, h, w) and (B, H, W), contiguous.
         weight, slope: (K,) factors of labels, with hard (their share) and even (smoothing's share per class); or,
             with JOINT, (B, K, K + 1), 0 at the end.
-        top, share_y, left_x, right_x, share_x: the label grid's neighbours on the source grid.
+        share_y, left_x, right_x, share_x: the label grid's neighbours on the source grid.
         row_cuts: (h + 1,) label rows on each source row; column_cuts (2, blocks): label columns that touch a block.
         loss_out, mass_out: (B, h, blocks).
         planes: (2, B, K, h, w) gradients owed to a source row and to the one below it.

@@ -33,7 +33,7 @@ def cross_entropy(
     loss, mass = torch.empty(2, B, h, blocks, **single)
     planes = torch.empty((2, B, K, h, w) if wanted else (1,), **single)
     sweep[(blocks, h, B)](
-        logits, targets, w_k, w_k, grid.top, grid.share_y, grid.left, grid.right, grid.share_x,
+        logits, targets, w_k, w_k, grid.share_y, grid.left, grid.right, grid.share_x,
         grid.row_cuts, grid.column_cuts, loss, mass, planes,
         K, h, w, H, W, 1 - label_smoothing, label_smoothing / K, ignore_index,
         KP=power(K), PX=label_columns(power(K)), J=grid.columns, JOINT=False, WANTED=wanted,

@@ -38,7 +38,7 @@ def mutual_information(
     slope = pad(slope, (0, 1)).float().contiguous()  # ignored pixels read the last column
     planes, blocks, none = torch.empty(2, B, K, h, w, **single), grid.column_cuts.shape[1], torch.zeros(K, **single)
     sweep[(blocks, h, B)](
-        logits, targets, none, slope, grid.top, grid.share_y, grid.left, grid.right, grid.share_x,
+        logits, targets, none, slope, grid.share_y, grid.left, grid.right, grid.share_x,
         grid.row_cuts, grid.column_cuts, none, none, planes,
         *sizes, 1.0, 0.0, ignore_index,
         KP=KP, PX=label_columns(KP), J=grid.columns, JOINT=True, WANTED=True,
