@@ -370,7 +370,7 @@ def test_tiers():
 @pytest.mark.parametrize(
     ("make", "words"),
     [
-        (lambda: imachsr.Settings(scheme="magic"), "schemes known are"),
+        (lambda: imachsr.Settings(scheme="magic"), "got scheme=.magic.; it is one of .*; choose one"),
         (lambda: imachsr.Settings(points=0), "at least 1"),
         (lambda: imachsr.Settings(epochs=0), "at least 1"),
         (lambda: imachsr.Settings(seed=-1), "at least 0"),

@@ -96,7 +96,6 @@ def add(verbs: argparse._SubParsersAction) -> None:
 def _option(parser: argparse.ArgumentParser, entry: Field, words: str) -> None:
     """The option of one field; not given, it is None."""
     from ..experiment.settings import CHOICES, TIERS
-    from ..objective import SCHEMES
 
     option = NAMES.get(entry.name, f"--{entry.name.replace('_', '-')}")
     if entry.type == "bool":
@@ -104,7 +103,7 @@ def _option(parser: argparse.ArgumentParser, entry: Field, words: str) -> None:
         parser.add_argument(option, dest=entry.name, action=action, default=None, help=words)
         return
     kind = str(entry.type).partition(" | ")[0]
-    known = {**CHOICES, "scheme": SCHEMES, "tier": TIERS}.get(entry.name)
+    known = TIERS if entry.name == "tier" else CHOICES.get(entry.name)  # no tier is asked for as custom
     default: Any = entry.default
     default = "x".join(map(str, default)) if isinstance(default, tuple) else default
     said = default not in (None, "") and entry.name != "tier"

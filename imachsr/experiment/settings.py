@@ -68,6 +68,7 @@ PROTOCOL: dict[str, dict[str, Any]] = {
 }
 
 CHOICES: dict[str, tuple[str, ...]] = {
+    "scheme": tuple(SCHEMES),
     "memory_format": ("auto", "contiguous", "channels_last"),
     "schedule": tuple(LEARNING_RATES),
     "precision": tuple(DTYPES),
@@ -156,8 +157,6 @@ class Settings:
 
     def __post_init__(self) -> None:
         self._check_types()
-        if self.scheme not in SCHEMES:
-            raise ValueError(f"got scheme {self.scheme!r}; the schemes known are {[*SCHEMES]}; use one of them")
         for name, known in CHOICES.items():
             if getattr(self, name) not in known:
                 raise ValueError(f"got {name}={getattr(self, name)!r}; it is one of {[*known]}; choose one")
