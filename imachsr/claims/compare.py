@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..experiment import METRICS, Result
 from ..experiment.ledger import CALIBRATION
-from ..experiment.settings import CHOICES, OF_CLUSTERS, OF_POINTS
+from ..experiment.settings import CHOICES, OF_CLUSTERS, OF_POINTS, OF_SCHEME
 from ..experiment.tables import footing, told, varied
 from .judge import SEEDS, UNCLEAR
 from .pairing import pairs, scored
@@ -91,7 +91,7 @@ def _arranged(results: Sequence[Result], baseline: str) -> list[list[Result]]:
     found: dict[tuple[Any, ...], list[Result]] = {}
     for result in sorted(results, key=lambda r: CHOICES["scheme"].index(r.settings["scheme"])):
         if result.settings["scheme"] != baseline:
-            words = (result.settings["scheme"], *(told(result, name) for name in (*OF_POINTS, *OF_CLUSTERS)))
+            words = (result.settings["scheme"], *(told(result, name) for name in OF_SCHEME))
             found.setdefault(words, []).append(result)
     return [*found.values()]
 

@@ -193,7 +193,7 @@ def _compared(found: list[Result], form: str, given: argparse.Namespace) -> str:
     """The differences with their intervals, what all rows share said once; as text a table for each ground."""
     from ..claims import compare
     from ..experiment import METRICS
-    from ..experiment.settings import OF_CLUSTERS, OF_POINTS
+    from ..experiment.settings import OF_SCHEME
     from ..experiment.tables import latex_table, said_once
 
     table = compare(found, given.baseline, given.metric or METRICS, given.protocol, given.schemes)
@@ -221,7 +221,7 @@ def _compared(found: list[Result], form: str, given: argparse.Namespace) -> str:
         return latex_table(shown, notes + (f" Shared: {words}." if words else ""))
     blocks = []
     for where, part in shown.groupby("where", sort=False):
-        words, part = said_once(part.drop(columns="where"), kept={*shown.columns} - {*OF_POINTS, *OF_CLUSTERS})
+        words, part = said_once(part.drop(columns="where"), kept={*shown.columns} - {*OF_SCHEME})
         blocks.append(f"{where}{f'; {words}' if words else ''}\n{part.to_string(index=False)}\n")
     return "\n".join([*blocks, textwrap.fill(notes, 120)])
 
