@@ -19,11 +19,11 @@ import torch
 
 import imachsr
 from conftest import REPOSITORY
-from imachsr.experiment import TIERS, Result, comparison, publish, results, run, write_atomically
+from imachsr.experiment import TIERS, Places, Result, comparison, publish, results, run, write_atomically
 from imachsr.experiment.alone import alone
 from imachsr.experiment.export import export
 from imachsr.experiment.provenance import _revision
-from imachsr.experiment.study import Places, _origins, build
+from imachsr.experiment.study import _origins, build
 from imachsr.training import Stopped
 
 TINY = imachsr.Settings(size=(32, 48), length=4, epochs=1, batch_size=2, memory_format="contiguous")

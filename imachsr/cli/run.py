@@ -137,7 +137,7 @@ def _settings(given: argparse.Namespace) -> Any:
 
 
 def _run(given: argparse.Namespace) -> int | None:
-    from ..experiment import run
+    from ..experiment import Places, run
     from ..experiment.fusing import cost_in_words
     from ..training import Stopped
 
@@ -151,7 +151,7 @@ def _run(given: argparse.Namespace) -> int | None:
         return stopped.status
     if os.environ.get("RANK", "0") != "0":
         return None  # of several processes the first one talks
-    path = given.ledger / f"{result.key}.json"
+    path = Places(given.ledger, result.key).result
     print(result.table(given.protocol))
     for words in (_clusters(result), cost_in_words(result)):
         if words:

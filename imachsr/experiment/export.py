@@ -11,7 +11,7 @@ import torch
 from ..objective import logits_of
 from .fusing import rebuilt
 from .ledger import the_one
-from .study import Places
+from .places import Places
 
 CLOSE = 1e-4  # of the largest logit: what another order of summing may change
 

@@ -7,7 +7,6 @@ import json
 import shutil
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,8 +20,9 @@ from ..objective import Supervised, scheme
 from ..points import Point, choose_points, find_points
 from .alone import alone
 from .fusing import examples_of, fused, inference_cost
-from .ledger import Result, advised, ledger_folder, usable, write_atomically
+from .ledger import Result, advised, usable, write_atomically
 from .phases import Derived, analysed, derive, first_phase, reduced, same_points
+from .places import Places, ledger_folder
 from .provenance import peak_memory, provenance
 from .settings import Settings
 from .snapshots import Snapshots, shown_epochs
@@ -98,43 +98,6 @@ def run(
         if ranks.first:
             shutil.rmtree(places.checkpoints, ignore_errors=True)
     return Result.read(places.result)
-
-
-@dataclass(frozen=True)
-class Places:
-    """Where a run's files lie in a ledger."""
-
-    ledger: Path
-    key: str
-
-    @property
-    def result(self) -> Path:
-        return self.ledger / f"{self.key}.json"
-
-    @property
-    def checkpoints(self) -> Path:
-        return self.ledger / "checkpoints" / self.key
-
-    def spent(self) -> bool:
-        """Whether the checkpoints are of the run that is filed, which was killed before it could remove them."""
-        written = [path.stat().st_mtime_ns for path in self.checkpoints.glob("step-*.ckpt")]
-        return bool(written) and self.result.is_file() and max(written) < self.result.stat().st_mtime_ns
-
-    @property
-    def lock(self) -> Path:
-        return self.ledger / "checkpoints" / f"{self.key}.lock"
-
-    @property
-    def records(self) -> Path:
-        return self.ledger / "runs" / self.key
-
-    @property
-    def snapshots(self) -> Path:
-        return self.ledger / "snapshots" / self.key
-
-    @property
-    def weights(self) -> Path:
-        return self.ledger / "weights" / f"{self.key}.pt"
 
 
 def data_of(settings: Settings) -> tuple[Any, Any]:

@@ -18,7 +18,17 @@ from threading import Event, Lock
 from typing import Any
 
 from .. import datasets
-from ..experiment import Result, Settings, data_of, first_phase, ledger_folder, provenance, published_folder, results
+from ..experiment import (
+    Places,
+    Result,
+    Settings,
+    data_of,
+    first_phase,
+    ledger_folder,
+    provenance,
+    published_folder,
+    results,
+)
 from ..experiment.fusing import examples_of
 from .live import live_lines
 
@@ -64,11 +74,11 @@ def plan(settings: Sequence[Settings], *, ledger: str | Path | None = None) -> P
     filed: dict[str, Settings] = {}
     missing: dict[str, Settings] = {}
     for setting in settings:
-        if _is_filed(setting, ledger):
+        if is_filed(setting, ledger):
             filed[key_of(setting)] = setting
             continue
         first = first_phase(setting)
-        if first and not _is_filed(first, ledger):
+        if first and not is_filed(first, ledger):
             missing.setdefault(key_of(first), first)
         missing.setdefault(key_of(setting), setting)
     every, device = results(ledger, published_folder()), provenance_here()["device"]
@@ -214,8 +224,9 @@ def verify_data(settings: Iterable[Settings]) -> None:
             datasets.verify(part)
 
 
-def _is_filed(settings: Settings, ledger: Path) -> bool:
-    return (ledger / f"{key_of(settings)}.json").is_file()
+def is_filed(settings: Settings, ledger: Path) -> bool:
+    """Whether a ledger, or another folder of results, has their Result."""
+    return Places(ledger, key_of(settings)).result.is_file()
 
 
 def _data_of(settings: Settings) -> tuple[str, int]:
@@ -348,4 +359,4 @@ def _states(running: dict[Future, Settings], ledger: Path) -> list[str]:
 
 
 def _log(ledger: str | Path, settings: Settings) -> Path:
-    return Path(ledger) / "logs" / f"{key_of(settings)}.log"
+    return Places(Path(ledger), key_of(settings)).log

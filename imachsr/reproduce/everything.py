@@ -14,7 +14,7 @@ from ..experiment import Settings, comparison, published_folder, results
 from ..experiment.ledger import try_writing
 from ..experiment.tables import said_once
 from ..training.progress import clock
-from .batch import Plan, key_of, plan, run_all, verify_data, words
+from .batch import Plan, is_filed, plan, run_all, verify_data, words
 from .execution import checked, execute, notebooks, parameters, store
 from .minutes import Minutes, Stopwatch
 from .report import remove_figures, write_report
@@ -168,8 +168,7 @@ def _settings_shown(path: Path, tier: str, data: str, root: str | None) -> list[
 
 
 def _say_plan(due: Plan) -> None:
-    published = {path.stem for path in published_folder().glob("*.json")}
-    there = sum(key_of(setting) in published for setting in due.missing)
+    there = sum(is_filed(setting, published_folder()) for setting in due.missing)
     expected = f", {clock(due.seconds)} of training expected" if due.seconds else ""
     unknown = f", time unknown of {', '.join(due.untimed)} (never run)" if due.untimed else ""
     again = f" ({there} of them published, run anew here)" if there else ""

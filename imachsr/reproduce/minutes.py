@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..experiment import Result, Settings, first_phase, ledger_folder, published_folder, write_atomically
+from ..experiment import Places, Result, Settings, first_phase, ledger_folder, published_folder, write_atomically
 from ..experiment.alone import alone
 from .batch import key_of, provenance_here
 
@@ -58,7 +58,7 @@ class Minutes:
         self._ledger = Path(ledger or ledger_folder())
         self._runs = {notebook: _keys(each) for notebook, each in settings.items()}
         every = {key for keys in self._runs.values() for key in keys}
-        self._missing = {key for key in every if not (self._ledger / f"{key}.json").is_file()}
+        self._missing = {key for key in every if not self._result(key).is_file()}
         self._training = Stopwatch()
 
     def runs_ended(self) -> None:
@@ -77,9 +77,9 @@ class Minutes:
             data: likewise.
         """
         runs = self._runs.get(notebook, [])
-        if not all((self._ledger / f"{key}.json").is_file() for key in runs):
+        if not all(self._result(key).is_file() for key in runs):
             return
-        trained = [Result.read(self._ledger / f"{key}.json") for key in runs if key in self._missing]
+        trained = [Result.read(self._result(key)) for key in runs if key in self._missing]
         if trained and len(trained) < len(runs):
             return
         row = {
@@ -94,6 +94,9 @@ class Minutes:
             **provenance_here(),
         }
         _merge(self._ledger, [row])
+
+    def _result(self, key: str) -> Path:
+        return Places(self._ledger, key).result
 
 
 def _others(stopwatches: Sequence[Stopwatch]) -> float | None:
