@@ -24,7 +24,7 @@ from .places import TUNING, Places, ledger_folder, published_folder
 from .settings import Settings
 
 NAME = re.compile(r"[0-9a-f]{16}\.json")  # of a file in a ledger: its key
-METRICS = ("mIoU", "mPrecision", "mRecall", "mF1")
+METRICS = tuple(MEANS)
 OF_CLASS = "IoU "  # in front of a class: a metric of its own
 CALIBRATION = ("overconfidence", "ece")  # in `Result.certainty`, the same under every protocol; lower is better
 NAMED = frozenset(("tier", "data", "split", "model", "size", "epochs", "scheme", "seed"))  # settings no result lacks
@@ -105,11 +105,10 @@ class Result:
             raise ValueError(f"got protocol={protocol!r}; this result has {[*self.scores]}; use one of them")
         scores = self.scores[protocol]
         rows = [f"{'class':<14}{'IoU':>8}{'precision':>11}{'recall':>8}{'F1':>8}"]
-        columns = (("iou", 8), ("precision", 11), ("recall", 8), ("f1", 8))
+        widths = {"iou": 8, "precision": 11, "recall": 8, "f1": 8}
         for k, name in enumerate(self.classes):
-            rows.append(f"{name:<14}" + "".join(_percent(scores["per_class"][c][k], w) for c, w in columns))
-        means = (("mIoU", 8), ("mPrecision", 11), ("mRecall", 8), ("mF1", 8))
-        rows.append(f"{'mean':<14}" + "".join(_percent(scores[name], width) for name, width in means))
+            rows.append(f"{name:<14}" + "".join(_percent(scores["per_class"][c][k], w) for c, w in widths.items()))
+        rows.append(f"{'mean':<14}" + "".join(_percent(scores[name], widths[c]) for name, c in MEANS.items()))
         rows.append(f"{'pixel accuracy':<14}{_percent(scores['pixel_accuracy'], 8)}   protocol: {protocol}")
         if any(value is None or value != value for value in scores["per_class"]["precision"]):
             rows.append("-: undefined (a class never predicted has no precision) and left out of the mean")
