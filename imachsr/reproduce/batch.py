@@ -122,7 +122,8 @@ def run_all(
         raise ValueError(f"got jobs={jobs} and a scheduler; a cluster's workers set how many run; leave one out")
     ledger = Path(ledger or ledger_folder()).absolute()
     outcomes: list[Outcome] = []
-    with _submitting(jobs, scheduler, () if launch else gpus()) as submit:
+    own_gpus = () if launch else gpus()
+    with _on_this_machine(jobs, own_gpus) if scheduler is None else _on_cluster(scheduler) as submit:
         running = {
             submit(run_one, asdict(each), str(ledger), 0 if scheduler or launch else jobs, launch): each
             for each in settings
@@ -291,38 +292,42 @@ def gpus() -> list[str]:
 
 
 @contextmanager
-def _submitting(jobs: int, scheduler: str | None, gpus: Sequence[str]) -> Iterator[Callable[..., Future]]:
-    if scheduler is None:
-        children: list[subprocess.Popen] = []
-        stopping, lock = Event(), Lock()
-        free: SimpleQueue[str] = SimpleQueue()
-        for job in range(jobs):
-            free.put(gpus[job % len(gpus)] if jobs > 1 and gpus else "")
+def _on_this_machine(jobs: int, gpus: Sequence[str]) -> Iterator[Callable[..., Future]]:
+    """How to submit a run: a thread for each one under way, GPUs dealt out among them; an error here ends them all."""
+    children: list[subprocess.Popen] = []
+    stopping, lock = Event(), Lock()
+    free: SimpleQueue[str] = SimpleQueue()
+    for job in range(jobs):
+        free.put(gpus[job % len(gpus)] if jobs > 1 and gpus else "")
 
-        def began(child: subprocess.Popen) -> None:
+    def began(child: subprocess.Popen) -> None:
+        with lock:
+            children.append(child)
+            if stopping.is_set():
+                child.terminate()
+
+    def on_one(work: Callable, *given: Any) -> Any:
+        gpu = free.get()
+        try:
+            return work(*given, began=began, gpu=gpu)
+        finally:
+            free.put(gpu)
+
+    with ThreadPoolExecutor(jobs) as pool:
+        try:
+            yield lambda work, *given: pool.submit(on_one, work, *given)
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
             with lock:
-                children.append(child)
-                if stopping.is_set():
-                    child.terminate()
+                stopping.set()
+                for child in children:
+                    child.terminate()  # it keeps its step and ends; one that has ended hears nothing
+            raise
 
-        def on_one(work: Callable, *given: Any) -> Any:
-            gpu = free.get()
-            try:
-                return work(*given, began=began, gpu=gpu)
-            finally:
-                free.put(gpu)
 
-        with ThreadPoolExecutor(jobs) as pool:
-            try:
-                yield lambda work, *given: pool.submit(on_one, work, *given)
-            except BaseException:
-                pool.shutdown(wait=False, cancel_futures=True)
-                with lock:
-                    stopping.set()
-                    for child in children:
-                        child.terminate()  # it keeps its step and ends; one that has ended hears nothing
-                raise
-        return
+@contextmanager
+def _on_cluster(scheduler: str) -> Iterator[Callable[..., Future]]:
+    """How to submit a run to a scheduler of dask.distributed, whose workers finish what they have begun."""
     from distributed import Client
 
     with Client(scheduler) as client:
