@@ -149,9 +149,6 @@ def results_markdown(results: Sequence[Result], protocol: str = "dataset", metri
         return f"No results with {', '.join(metrics)} published yet."
     table = with_reach(comparison(results, protocol, metrics, spread=True), metrics)
     words, table = said_once(table, ("scheme", *metrics, "seeds"))
-    lines = ["| " + " | ".join(table.columns) + " |", "|" + "---|" * len(table.columns)]
-    for row in table.itertuples(index=False):
-        lines.append("| " + " | ".join(map(str, row)) + " |")
     files = sorted({result.provenance["image_format"] for result in results} - {"drawn"})
     devices = sorted({result.provenance["device"] for result in results})
     copies = " ".join(f"Images from a {name.upper()} copy." if name == "webp" else "" for name in files)
@@ -162,8 +159,14 @@ def results_markdown(results: Sequence[Result], protocol: str = "dataset", metri
         f"{about_seeds(table)} Classes never predicted have no precision and are left out of its mean. {copies} "
         f"Hardware: {', '.join(devices)}."
     )
-    lines += ["", notes]
-    return "\n".join(lines)
+    return f"{markdown_table(table)}\n\n{notes}"
+
+
+def markdown_table(table: pd.DataFrame) -> str:
+    """A table in Markdown; a bar within a cell does not end it."""
+    rows = [[str(cell).replace("|", r"\|") for cell in row] for row in (table.columns, *table.itertuples(index=False))]
+    head, *body = (f"| {' | '.join(row)} |" for row in rows)
+    return "\n".join([head, "|" + "---|" * len(table.columns), *body])
 
 
 def about_seeds(table: pd.DataFrame) -> str:
