@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from ..datasets import FILES
 from .arguments import size, verb_parser
 
 NEEDS = {"get": (), "check": (), "pack": ("size", "to")}
@@ -17,8 +18,6 @@ ONLY = {
 
 
 def add(verbs: argparse._SubParsersAction) -> None:
-    from ..datasets import FILES
-
     parser = verb_parser(
         verbs,
         "data",

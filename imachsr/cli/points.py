@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import argparse
 
+from ..points import NEAR
 from .arguments import inputs_of, size, verb_parser
 
 
 def add(verbs: argparse._SubParsersAction) -> None:
-    from ..points import NEAR
-
     parser = verb_parser(
         verbs,
         "points",

@@ -143,7 +143,7 @@ class Result:
     def write(self, folder: str | Path) -> Path:
         """File it under its key, atomically."""
         path = Places(Path(folder), self.key).result
-        content = json.dumps(plain(asdict(self)), separators=(",", ":"), sort_keys=True, allow_nan=False)
+        content = json.dumps(without_nan(asdict(self)), separators=(",", ":"), sort_keys=True, allow_nan=False)
         write_atomically(path, content + "\n")
         return path
 
@@ -276,12 +276,12 @@ def write_atomically(path: str | Path, content: str | bytes) -> None:
         ) from error
 
 
-def plain(value: Any) -> Any:
+def without_nan(value: Any) -> Any:
     """JSON has no nan: an undefined score is stored as null."""
     if isinstance(value, dict):
-        return {name: plain(entry) for name, entry in value.items()}
+        return {name: without_nan(entry) for name, entry in value.items()}
     if isinstance(value, (list, tuple)):
-        return [plain(entry) for entry in value]
+        return [without_nan(entry) for entry in value]
     return None if isinstance(value, float) and value != value else value
 
 

@@ -164,8 +164,8 @@ def results_markdown(results: Sequence[Result], protocol: str = "dataset", metri
 
 def markdown_table(table: pd.DataFrame) -> str:
     """A table in Markdown; a bar within a cell does not end it."""
-    rows = [[str(cell).replace("|", r"\|") for cell in row] for row in (table.columns, *table.itertuples(index=False))]
-    head, *body = (f"| {' | '.join(row)} |" for row in rows)
+    rows = [[str(cell).replace("|", r"\|") for cell in row] for row in table.itertuples(index=False)]
+    head, *body = (f"| {' | '.join(row)} |" for row in ([*map(str, table.columns)], *rows))
     return "\n".join([head, "|" + "---|" * len(table.columns), *body])
 
 
