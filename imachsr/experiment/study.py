@@ -216,8 +216,9 @@ def _train_and_score(
     history, last = _trained(settings, places, train, test, trainee, look, progress)
     if not first:
         return None
-    weights, skipped = trainee.weights.now(), dict(trainee.skipped)
-    layout = layout_of(trainee)
+    noted = {
+        "memory_format": layout_of(trainee), "weights": trainee.weights.now(), "skipped": dict(trainee.skipped),
+    }  # fmt: skip
     held_out = analysed(settings, trainee, train)
     network = trainee.release()
     confusion, certainty = last or _judged(network, look, len(train.classes))
@@ -236,22 +237,29 @@ def _train_and_score(
         per_image=confusion.per_image.tolist(),
         certainty=certainty,
         provenance={
-            **origins[-1],
-            **({"earlier": origins[:-1]} if len(origins) > 1 else {}),
-            "numerics": settings.numerics,
-            "memory_format": layout,
-            "weights": weights,
-            "skipped": skipped,
-            "images": {"train": len(train), "test": len(test)},
-            "input_shapes": [[*image.shape] for image in examples_of(train[0][0])],
-            "image_format": getattr(train.source, "image_format", "drawn"),
-            "parameters": sum(parameter.numel() for parameter in network.parameters()),
+            **_known_of(settings, train, test, network, origins),
+            **noted,
             "peak_bytes": peak_memory(device),
             # a run that was resumed took longer than since its last start
             "seconds": round(max(time.perf_counter() - started, sum(epoch.seconds for epoch in history)), 1),
         },
         analysis=held_out,
     )
+
+
+def _known_of(
+    settings: Settings, train: Any, test: Any, network: nn.Module, origins: Sequence[dict[str, Any]]
+) -> dict[str, Any]:
+    """Provenance that a run does not have to end for: where it was made, of what data and what network."""
+    return {
+        **origins[-1],
+        **({"earlier": origins[:-1]} if len(origins) > 1 else {}),
+        "numerics": settings.numerics,
+        "images": {"train": len(train), "test": len(test)},
+        "input_shapes": [[*image.shape] for image in examples_of(train[0][0])],
+        "image_format": getattr(train.source, "image_format", "drawn"),
+        "parameters": sum(parameter.numel() for parameter in network.parameters()),
+    }
 
 
 def _origins(checkpoints: Path, now: dict[str, Any]) -> list[dict[str, Any]]:
