@@ -58,7 +58,7 @@ def run(
         again: run even if the ledger has the answer; a first phase answers all the same.
         keep: keep the trained network's weights in `weights/KEY.pt`, for `imachsr export`.
         processes: how many train together, see `fit`.
-        progress: bars; by default where output is a terminal.
+        progress: bars; by default on a terminal, or in a notebook somebody looks at.
 
     Raises:
         TypeError: settings that are no `Settings`.

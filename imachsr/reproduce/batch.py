@@ -111,7 +111,7 @@ def run_all(
         launch: a command that starts the processes that train one run together, such as "torchrun --standalone
             --nproc-per-node 4" or "accelerate launch --multi_gpu --num_processes 4"; `-m imachsr...` is added to it.
         ledger: folder of results, shared by all; logs go to `logs` in it.
-        progress: a bar with a line per run; by default where output is a terminal.
+        progress: a bar with a line per run; by default on a terminal, or in a notebook somebody looks at.
 
     Returns:
         One Outcome per run, in the order they ended.

@@ -59,7 +59,7 @@ def reproduce(
         dry_run: only say what would run, what is filed and how long it should take.
         out: folder of figures, executed notebooks and the report.
         store_outputs: let the notebooks of the checkout keep the outputs they gave.
-        progress: bars; by default where output is a terminal.
+        progress: bars; by default on a terminal, or in a notebook somebody looks at.
 
     Returns:
         0, or 1 where a run or a notebook failed (the others still ran).
