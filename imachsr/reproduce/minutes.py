@@ -112,7 +112,7 @@ def _keys(settings: Sequence[Settings]) -> list[str]:
     return [*dict.fromkeys(map(key_of, every))]
 
 
-def minutes(folder: str | Path | None = None) -> list[dict[str, Any]]:
+def measured_minutes(folder: str | Path | None = None) -> list[dict[str, Any]]:
     """What was measured, one row per notebook, tier, data, and first time or again; by default the published rows."""
     path = Path(folder or published_folder()) / FILE
     return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else []
@@ -125,7 +125,7 @@ def publish_minutes(*, ledger: str | Path | None = None, published: str | Path |
         ValueError: nothing was measured.
     """
     ledger, published = Path(ledger or ledger_folder()), Path(published or published_folder())
-    rows = minutes(ledger)
+    rows = measured_minutes(ledger)
     if not rows:
         raise ValueError(f"got no minutes in {ledger}; each execution files them; `imachsr reproduce` a notebook first")
     return _merge(published, rows)
@@ -133,7 +133,7 @@ def publish_minutes(*, ledger: str | Path | None = None, published: str | Path |
 
 def _merge(folder: Path, rows: Sequence[Mapping[str, Any]]) -> Path:
     with alone(folder / f".{FILE}.lock"):  # two batches may file at once
-        kept = {tuple(row[name] for name in SAME): row for row in [*minutes(folder), *rows]}
+        kept = {tuple(row[name] for name in SAME): row for row in [*measured_minutes(folder), *rows]}
         lines = [json.dumps(kept[same]) for same in sorted(kept)]
         write_atomically(folder / FILE, "[\n" + ",\n".join(lines) + "\n]\n")
     return folder / FILE
