@@ -19,11 +19,11 @@ import torch
 
 import imachsr
 from conftest import REPOSITORY
-from imachsr.experiment import TIERS, Result, comparison, publish, results, run, write_atomically
+from imachsr.experiment import TIERS, Places, Result, comparison, publish, results, run, write_atomically
 from imachsr.experiment.alone import alone
 from imachsr.experiment.export import export
 from imachsr.experiment.provenance import _revision
-from imachsr.experiment.study import Places, _origins, build
+from imachsr.experiment.study import _origins, build
 from imachsr.training import Stopped
 
 TINY = imachsr.Settings(size=(32, 48), length=4, epochs=1, batch_size=2, memory_format="contiguous")
@@ -370,7 +370,7 @@ def test_tiers():
 @pytest.mark.parametrize(
     ("make", "words"),
     [
-        (lambda: imachsr.Settings(scheme="magic"), "schemes known are"),
+        (lambda: imachsr.Settings(scheme="magic"), "got scheme=.magic.; it is one of .*; choose one"),
         (lambda: imachsr.Settings(points=0), "at least 1"),
         (lambda: imachsr.Settings(epochs=0), "at least 1"),
         (lambda: imachsr.Settings(seed=-1), "at least 0"),

@@ -7,9 +7,8 @@ from itertools import product
 from typing import TYPE_CHECKING, Any
 
 from ..experiment import METRICS, Result
-from ..experiment.choosing import KNOWN
 from ..experiment.ledger import CALIBRATION
-from ..experiment.settings import OF_CLUSTERS, OF_POINTS
+from ..experiment.settings import CHOICES, OF_CLUSTERS, OF_POINTS, OF_SCHEME
 from ..experiment.tables import footing, told, varied
 from .judge import SEEDS, UNCLEAR
 from .pairing import pairs, scored
@@ -51,7 +50,7 @@ def compare(
     """
     import pandas as pd
 
-    schemes_there = sorted({result.settings["scheme"] for result in results}, key=KNOWN["scheme"].index)
+    schemes_there = sorted({result.settings["scheme"] for result in results}, key=CHOICES["scheme"].index)
     theirs = [result for result in results if result.settings["scheme"] == baseline]
     if not theirs:
         raise ValueError(
@@ -90,9 +89,9 @@ def _where(run: Result, files: Collection[str | None]) -> str:
 def _arranged(results: Sequence[Result], baseline: str) -> list[list[Result]]:
     """Runs of one scheme with the same settings of points and clusters, scheme by scheme."""
     found: dict[tuple[Any, ...], list[Result]] = {}
-    for result in sorted(results, key=lambda r: KNOWN["scheme"].index(r.settings["scheme"])):
+    for result in sorted(results, key=lambda r: CHOICES["scheme"].index(r.settings["scheme"])):
         if result.settings["scheme"] != baseline:
-            words = (result.settings["scheme"], *(told(result, name) for name in (*OF_POINTS, *OF_CLUSTERS)))
+            words = (result.settings["scheme"], *(told(result, name) for name in OF_SCHEME))
             found.setdefault(words, []).append(result)
     return [*found.values()]
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from ..experiment import Result, Settings
 from ..experiment.ledger import CALIBRATION
-from ..experiment.settings import OF_CLUSTERS, OF_POINTS
+from ..experiment.settings import OF_SCHEME
 from ..experiment.tables import footing
 from .pairing import pairs, scored
 from .sources import Claim
@@ -127,7 +127,7 @@ def _measured(contrast: Contrast, parts: tuple[Both, Both], protocol: str) -> Co
 
 def _named(claim: Claim) -> set[str]:
     """Settings in which sides of a claim may differ."""
-    return {*OF_POINTS, *OF_CLUSTERS, *(name for pair in claim.contrasts for side in pair for name in side)}
+    return {*OF_SCHEME, *(name for pair in claim.contrasts for side in pair for name in side)}
 
 
 def wanted(claim: Claim, side: Mapping[str, Any]) -> dict[str, Any]:

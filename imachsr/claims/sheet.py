@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ..experiment.ledger import CALIBRATION
+from ..experiment.tables import markdown_table
 from .contrasts import Contrast
 from .judge import Judgement
 from .sources import NETWORKS, Claim
@@ -58,13 +59,7 @@ def sheet(judgements: Sequence[Judgement]) -> pd.DataFrame:
 def sheet_markdown(judgements: Sequence[Judgement]) -> str:
     """The sheet as a Markdown table."""
     table = sheet(judgements)
-    if table.empty:
-        return "No claims."
-    lines = ["| " + " | ".join(table.columns) + " |", "|" + "---|" * len(table.columns)]
-    lines += [
-        "| " + " | ".join(str(cell).replace("|", "/") for cell in row) + " |" for row in table.itertuples(index=False)
-    ]
-    return "\n".join(lines)
+    return "No claims." if table.empty else markdown_table(table)
 
 
 def _row(judgement: Judgement, contrast: Contrast | None) -> dict[str, str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from typing import Any
 
 
 def verb_parser(verbs: argparse._SubParsersAction, name: str, summary: str, example: str) -> argparse.ArgumentParser:
@@ -26,12 +25,3 @@ def size(text: str) -> tuple[int, int]:
     if height < 1 or width < 1:
         raise argparse.ArgumentTypeError(f"got {text!r}; sides are 1 pixel or more; give such as 180x240")
     return height, width
-
-
-def inputs_of(network: Any, batch_size: int, size: tuple[int, int]) -> tuple[Any, ...]:
-    """Zeros (B, 3, H, W) for each image a network asks for: SA-Gate takes two."""
-    import torch
-
-    from ..models import count_inputs
-
-    return tuple(torch.zeros(batch_size, 3, *size) for _ in range(count_inputs(network)))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 
+from ..claims import SEEDS, VERDICTS, claims, judge, sheet_markdown
+from ..experiment import published_folder, results
 from ..metrics import PROTOCOLS
 from .arguments import verb_parser
 
@@ -19,9 +21,6 @@ def add(verbs: argparse._SubParsersAction) -> None:
 
 
 def _claims(given: argparse.Namespace) -> None:
-    from ..claims import SEEDS, VERDICTS, claims, judge, sheet_markdown
-    from ..experiment import published_folder, results
-
     every = claims()
     for start in given.ids:
         if not any(claim.id.startswith(start) for claim in every):

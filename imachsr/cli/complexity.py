@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from .arguments import inputs_of, size, verb_parser
+from ..models import blank_inputs
+from .arguments import size, verb_parser
 
 if TYPE_CHECKING:
     from torch import nn
@@ -59,7 +60,7 @@ def _complexity(given: argparse.Namespace) -> None:
     from ..objective import SCHEMES
 
     network = _network(given.model, given.classes).train()
-    images = inputs_of(network, given.batch_size, given.size)
+    images = blank_inputs(network, given.batch_size, given.size)
     points = find_points(network, *images)
     chosen = choose_points(points, given.points, near=given.near) if given.points else ()
     scheme = _scheme(given) if chosen else SCHEMES["conventional"]
@@ -141,7 +142,7 @@ def _prices(network: nn.Module, given: argparse.Namespace) -> Prices:
 
     from .. import complexity
 
-    zeros = inputs_of(network, min(MEASURED, given.batch_size), given.size)
+    zeros = blank_inputs(network, min(MEASURED, given.batch_size), given.size)
     images = tuple(torch.randn_like(each, device=given.device) for each in zeros)
     return complexity.calibrate(
         network.to(given.device), *images, classes=given.classes, implementation=given.losses

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from ..datasets import FILES
 from .arguments import size, verb_parser
 
 NEEDS = {"get": (), "check": (), "pack": ("size", "to")}
@@ -17,8 +18,6 @@ ONLY = {
 
 
 def add(verbs: argparse._SubParsersAction) -> None:
-    from ..datasets import FILES
-
     parser = verb_parser(
         verbs,
         "data",
@@ -41,10 +40,12 @@ def add(verbs: argparse._SubParsersAction) -> None:
 def _data(given: argparse.Namespace) -> int | None:
     for option in NEEDS[given.act]:
         if getattr(given, option) is None:
-            raise ValueError(f"data {given.act} without --{option}; it needs one; see `imachsr data --help`")
+            raise ValueError(f"got data {given.act} without --{option}; it needs one; see `imachsr data --help`")
     for option, acts in ONLY.items():
         if getattr(given, option) is not None and given.act not in acts:
-            raise ValueError(f"--{option} with data {given.act}; it belongs to data {' and '.join(acts)}; leave it out")
+            raise ValueError(
+                f"got --{option} with data {given.act}; it belongs to data {' and '.join(acts)}; leave it out"
+            )
     return {"get": _get, "check": _check, "pack": _pack}[given.act](given)
 
 

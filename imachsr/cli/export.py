@@ -5,12 +5,11 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from ..experiment import ledger_folder
 from .arguments import verb_parser
 
 
 def add(verbs: argparse._SubParsersAction) -> None:
-    from ..experiment import ledger_folder
-
     parser = verb_parser(
         verbs, "export", "write a run's network as a state_dict and as a torch.export program", "3f2a91 --out exported"
     )

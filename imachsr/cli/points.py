@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import argparse
 
-from .arguments import inputs_of, size, verb_parser
+from ..models import blank_inputs
+from ..points import NEAR
+from .arguments import size, verb_parser
 
 
 def add(verbs: argparse._SubParsersAction) -> None:
-    from ..points import NEAR
-
     parser = verb_parser(
         verbs,
         "points",
@@ -31,7 +31,7 @@ def _points(given: argparse.Namespace) -> None:
     if given.count is None and (given.near or given.distance is not None):
         raise ValueError("got --near or --distance without --count; they say which points are chosen; add --count M")
     network = models.create(given.model, given.classes)
-    points = find_points(network, *inputs_of(network, 2, given.size))
+    points = find_points(network, *blank_inputs(network, 2, given.size))
     if given.count is None:
         print(points)
         return

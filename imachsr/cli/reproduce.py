@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from ..experiment import TIERS
+from ..reproduce.studies import STUDIES
 from .arguments import size, verb_parser
 
 ELSEWHERE = """
@@ -28,9 +30,6 @@ Ctrl-C calls off the runs that wait; those that workers have begun go on there a
 
 
 def add(verbs: argparse._SubParsersAction) -> None:
-    from ..experiment import TIERS
-    from ..reproduce.studies import STUDIES
-
     parser = verb_parser(
         verbs,
         "reproduce",

@@ -9,13 +9,28 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..claims import compare
+from ..experiment import (
+    METRICS,
+    Result,
+    comparison,
+    ledger_folder,
+    publish,
+    published_folder,
+    results,
+    results_markdown,
+    write_atomically,
+)
+from ..experiment.choosing import chosen, wanted
+from ..experiment.ledger import CALIBRATION, OF_CLASS, without_nan
+from ..experiment.settings import OF_SCHEME
+from ..experiment.tables import latex_table, result_rows, results_latex, rows_csv, said_once, told
 from ..metrics import PROTOCOLS
+from ..objective import SCHEMES
 from .arguments import verb_parser
 
 if TYPE_CHECKING:
     import pandas as pd
-
-    from ..experiment import Result
 
 ACTS = {
     "list": "one line per result",
@@ -41,10 +56,6 @@ NOTES = (
 
 
 def add(verbs: argparse._SubParsersAction) -> None:
-    from ..experiment import METRICS
-    from ..experiment.ledger import CALIBRATION
-    from ..objective import SCHEMES
-
     parser = verb_parser(
         verbs, "results", "list, filter, compare, export or publish filed results",
         "compare --where data=camvid --where model=deeplabv3plus_resnet18 --metric mIoU",
@@ -75,38 +86,14 @@ def add(verbs: argparse._SubParsersAction) -> None:
 
 
 def _results(given: argparse.Namespace) -> None:
-    from ..experiment import ledger_folder, published_folder, results, write_atomically
-    from ..experiment.choosing import chosen, wanted
-    from ..experiment.ledger import OF_CLASS
-    from ..objective import SCHEMES
-
     if given.rest and given.act == "list" and not given.keys and given.rest[0] in ACTS:
         given.act, *given.rest = given.rest  # options may stand in front of it
     given.keys += given.rest
-    if given.ledger and not given.ledger.exists():
-        raise ValueError(
-            f"got --ledger {given.ledger}, which is no folder; results are filed in one, {ledger_folder()} by default; "
-            "correct the path"
-        )
-    if given.baseline and given.act != "compare":
-        raise ValueError(f"got --baseline with {given.act!r}; only compare takes one off; leave it out")
-    if given.by_class and (given.act != "table" or given.metric):
-        raise ValueError("got --by-class; it is a table's, in place of metrics; use it with table and without --metric")
-    given.baseline = given.baseline or "conventional"
-    where = wanted(given.where)
+    _refuse(given)
     if given.act == "publish":
-        return _publish(given, where)
-    form = given.format or ("csv" if given.act == "export" else "text")
-    if form not in FORMS[given.act]:
-        raise ValueError(
-            f"got --format {form} for {given.act!r}; that is written as {', '.join(FORMS[given.act])}; choose one"
-        )
-    folders = [published_folder()] if given.published else [given.ledger] if given.ledger else []
-    filed = results(*folders)
-    found = chosen(filed, given.keys, where)
-    given.schemes = where.pop("scheme", None) if found else None
-    if given.act == "compare" and given.schemes:  # the others stay, for p is corrected over all
-        found = chosen(filed, given.keys, where)
+        return _publish(given)
+    given.baseline = given.baseline or "conventional"
+    found, given.schemes = _found(given)
     if not found and given.out:
         raise ValueError(f"got no results to write to {given.out}; `imachsr run` files one; run it first")
     if not found:
@@ -115,8 +102,7 @@ def _results(given: argparse.Namespace) -> None:
         return
     if given.by_class:
         given.metric = [f"{OF_CLASS}{name}" for name in dict.fromkeys(name for one in found for name in one.classes)]
-    found.sort(key=lambda r: (*(r.settings[name] for name in ("data", "model", "scheme", "seed")), r.key))
-    text = _written(found, form, given).rstrip("\n")
+    text = _written(found, _form(given), given).rstrip("\n")
     if given.out is None:
         print(text)
     else:
@@ -126,9 +112,42 @@ def _results(given: argparse.Namespace) -> None:
         print(f"wrote {given.out}, from {count} results")
 
 
-def _publish(given: argparse.Namespace, where: dict[str, list[Any]]) -> None:
-    from ..experiment import ledger_folder, publish, published_folder, results
-    from ..experiment.choosing import chosen
+def _refuse(given: argparse.Namespace) -> None:
+    """Options that do not go together."""
+    if given.ledger and not given.ledger.exists():
+        raise ValueError(
+            f"got --ledger {given.ledger}, which is no folder; results are filed in one, {ledger_folder()} by default; "
+            "correct the path"
+        )
+    if given.baseline and given.act != "compare":
+        raise ValueError(f"got --baseline with {given.act!r}; only compare takes one off; leave it out")
+    if given.by_class and (given.act != "table" or given.metric):
+        raise ValueError("got --by-class; it is a table's, in place of metrics; use it with table and without --metric")
+    if given.act in FORMS and _form(given) not in FORMS[given.act]:
+        raise ValueError(
+            f"got --format {given.format} for {given.act!r}; that is written as {', '.join(FORMS[given.act])}; "
+            "choose one"
+        )
+
+
+def _form(given: argparse.Namespace) -> str:
+    return given.format or ("csv" if given.act == "export" else "text")
+
+
+def _found(given: argparse.Namespace) -> tuple[list[Result], list[str] | None]:
+    """The results asked for, and the schemes that are shown of them: p of a comparison is corrected over all."""
+    where = wanted(given.where)
+    filed = results(*([published_folder()] if given.published else [given.ledger] if given.ledger else []))
+    found = chosen(filed, given.keys, where)
+    schemes = where.pop("scheme", None) if found else None
+    if given.act == "compare" and schemes:
+        found = chosen(filed, given.keys, where)
+    found.sort(key=lambda r: (*(r.settings[name] for name in ("data", "model", "scheme", "seed")), r.key))
+    return found, schemes
+
+
+def _publish(given: argparse.Namespace) -> None:
+    where = wanted(given.where)
 
     for name in ("out", "format", "published"):
         if getattr(given, name):
@@ -140,14 +159,11 @@ def _publish(given: argparse.Namespace, where: dict[str, list[Any]]) -> None:
 
 
 def _written(found: list[Result], form: str, given: argparse.Namespace) -> str:
-    from ..experiment import METRICS, results_markdown
-    from ..experiment.ledger import plain
-    from ..experiment.tables import results_latex, rows_csv
 
     if form == "csv":
         return rows_csv(_records(found, given))
     if form == "json":
-        return json.dumps(plain(_records(found, given)), indent=1)
+        return json.dumps(without_nan(_records(found, given)), indent=1)
     if given.act == "compare":
         return _compared(found, form, given)
     if given.act in ("table", "export"):
@@ -164,9 +180,6 @@ def _rows(frame: pd.DataFrame) -> list[dict[str, Any]]:
 
 def _records(found: list[Result], given: argparse.Namespace) -> list[dict[str, Any]]:
     """What csv and json hold: a result, a row of the table or a difference each."""
-    from ..claims import compare
-    from ..experiment import METRICS, comparison
-    from ..experiment.tables import result_rows
 
     metrics = given.metric or METRICS
     if given.act == "table":
@@ -179,7 +192,6 @@ def _records(found: list[Result], given: argparse.Namespace) -> list[dict[str, A
 
 
 def _line(result: Result, given: argparse.Namespace) -> str:
-    from ..experiment.tables import told
 
     s, asked = result.settings, given.metric or ("mIoU",)
     shown = ", ".join(f"{name} {_fixed(result.score(name, given.protocol), 100)} %" for name in asked)
@@ -191,10 +203,6 @@ def _line(result: Result, given: argparse.Namespace) -> str:
 
 def _compared(found: list[Result], form: str, given: argparse.Namespace) -> str:
     """The differences with their intervals, what all rows share said once; as text a table for each ground."""
-    from ..claims import compare
-    from ..experiment import METRICS
-    from ..experiment.settings import OF_CLUSTERS, OF_POINTS
-    from ..experiment.tables import latex_table, said_once
 
     table = compare(found, given.baseline, given.metric or METRICS, given.protocol, given.schemes)
     if table.empty:
@@ -221,7 +229,7 @@ def _compared(found: list[Result], form: str, given: argparse.Namespace) -> str:
         return latex_table(shown, notes + (f" Shared: {words}." if words else ""))
     blocks = []
     for where, part in shown.groupby("where", sort=False):
-        words, part = said_once(part.drop(columns="where"), kept={*shown.columns} - {*OF_POINTS, *OF_CLUSTERS})
+        words, part = said_once(part.drop(columns="where"), kept={*shown.columns} - {*OF_SCHEME})
         blocks.append(f"{where}{f'; {words}' if words else ''}\n{part.to_string(index=False)}\n")
     return "\n".join([*blocks, textwrap.fill(notes, 120)])
 

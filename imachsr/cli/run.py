@@ -5,12 +5,17 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+import textwrap
 import time
 from dataclasses import Field, fields
 from pathlib import Path
 from typing import Any
 
+from ..datasets import packed_size
+from ..experiment import Places, Settings, ledger_folder
+from ..experiment.settings import CHOICES, TIERS
 from ..metrics import PROTOCOLS
+from ..models import REGISTRY
 from .arguments import size, verb_parser
 
 # a field of Settings -> what its option says; kind, choices and default are the field's own
@@ -72,9 +77,6 @@ KINDS: dict[str, Any] = {"str": str, "int": int, "float": float, "tuple[int, int
 
 
 def add(verbs: argparse._SubParsersAction) -> None:
-    from ..experiment import Settings, ledger_folder
-    from ..models import REGISTRY
-
     parser = verb_parser(
         verbs,
         "run",
@@ -95,16 +97,13 @@ def add(verbs: argparse._SubParsersAction) -> None:
 
 def _option(parser: argparse.ArgumentParser, entry: Field, words: str) -> None:
     """The option of one field; not given, it is None."""
-    from ..experiment.settings import CHOICES, TIERS
-    from ..objective import SCHEMES
-
     option = NAMES.get(entry.name, f"--{entry.name.replace('_', '-')}")
     if entry.type == "bool":
         action = "store_false" if entry.default else "store_true"
         parser.add_argument(option, dest=entry.name, action=action, default=None, help=words)
         return
     kind = str(entry.type).partition(" | ")[0]
-    known = {**CHOICES, "scheme": SCHEMES, "tier": TIERS}.get(entry.name)
+    known = TIERS if entry.name == "tier" else CHOICES.get(entry.name)  # no tier is asked for as custom
     default: Any = entry.default
     default = "x".join(map(str, default)) if isinstance(default, tuple) else default
     said = default not in (None, "") and entry.name != "tier"
@@ -120,15 +119,10 @@ def _option(parser: argparse.ArgumentParser, entry: Field, words: str) -> None:
 
 
 def _lines(words: Any) -> str:
-    import textwrap
-
     return "\n  ".join(textwrap.wrap(", ".join(words), 100))
 
 
 def _settings(given: argparse.Namespace) -> Any:
-    from ..datasets import packed_size
-    from ..experiment import Settings
-
     changes = {name: value for name in HELP if name != "tier" and (value := getattr(given, name)) is not None}
     if given.tier:
         return Settings.at(given.tier, **changes)
@@ -152,7 +146,7 @@ def _run(given: argparse.Namespace) -> int | None:
         return stopped.status
     if os.environ.get("RANK", "0") != "0":
         return None  # of several processes the first one talks
-    path = given.ledger / f"{result.key}.json"
+    path = Places(given.ledger, result.key).result
     print(result.table(given.protocol))
     for words in (_clusters(result), cost_in_words(result)):
         if words:

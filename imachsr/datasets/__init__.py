@@ -69,18 +69,20 @@ def create(
     ((3, 48, 64), (48, 64))
     """
     if name not in NAMES:
-        raise ValueError(f"dataset {name!r}; there are {', '.join(NAMES)}; choose one of them")
+        raise ValueError(f"got dataset {name!r}; there are {', '.join(NAMES)}; choose one of them")
     if part not in PARTS:
-        raise ValueError(f"part {part!r}; the parts are {', '.join(PARTS)}; choose one of them")
+        raise ValueError(f"got part {part!r}; the parts are {', '.join(PARTS)}; choose one of them")
     for word, sides in (("size", size), ("crop", crop)):
         if sides is not None and (len(sides) != 2 or not all(type(side) is int and side > 0 for side in sides)):
             raise ValueError(
-                f"{word} {sides!r}; sizes are (height, width) in whole pixels; pass one such as (180, 240), or None"
+                f"got {word} {sides!r}; sizes are (height, width) in whole pixels; pass one such as (180, 240), or None"
             )
     if augment and part != "train":
-        raise ValueError(f"augment=True with part {part!r}; only part 'train' is augmented; leave augment out")
+        raise ValueError(f"got augment=True with part {part!r}; only part 'train' is augmented; leave augment out")
     if crop is not None and not augment:
-        raise ValueError(f"crop={crop} without augment=True; crops are cut by augmentation; set augment, or leave it")
+        raise ValueError(
+            f"got crop={crop} without augment=True; crops are cut by augmentation; set augment, or leave it"
+        )
     from .transforms import Augment, Plain, Prepared
 
     source: Source
@@ -165,7 +167,7 @@ def find(name: str, root: str | Path, *, classes: int | None = None, inputs: str
         ValueError: a dataset without files, an unknown option, or no dataset at `root`.
     """
     if name not in FILES:
-        raise ValueError(f"dataset {name!r}; those with files are {', '.join(FILES)}; choose one of them")
+        raise ValueError(f"got dataset {name!r}; those with files are {', '.join(FILES)}; choose one of them")
     module, root = import_module(f".{name}", __package__), Path(root).expanduser()
     options = _options(name, module.OPTIONS, classes=classes, inputs=inputs)
     from . import packed
@@ -181,7 +183,7 @@ def _options(name: str, known: dict[str, tuple[Any, ...]], **given: Any) -> dict
     for option, value in chosen.items():
         if type(value) not in map(type, known[option]) or value not in known[option]:
             choices = " or ".join(repr(choice) for choice in known[option])
-            raise ValueError(f"{option}={value!r} for {name}; it has {choices}; choose that, or leave it out")
+            raise ValueError(f"got {option}={value!r} for {name}; it has {choices}; choose that, or leave it out")
     return chosen
 
 
@@ -192,11 +194,11 @@ def _files(
 
     if root is None:
         remedy = "fetch them with `imachsr data get camvid --root DIR`" if name == "camvid" else "say where they are"
-        raise ValueError(f"{name} without root; it reads files; {remedy}")
+        raise ValueError(f"got {name} without root; it reads files; {remedy}")
     found = find(name, root, classes=classes, inputs=inputs)
     if found.size is not None and size not in (None, found.size):
         raise ValueError(
-            f"size {size} of {found.root}, packed at {found.size}; a packed copy serves its own size; "
+            f"got size {size} of {found.root}, packed at {found.size}; a packed copy serves its own size; "
             f"ask for {found.size[0]}x{found.size[1]}, or pack another copy"
         )
     parts = import_module(f".{name}", __package__).divide(found, split, seed)
@@ -207,15 +209,15 @@ def _streets(split: str, root: Any, size: Any, options: dict[str, Any]) -> Sourc
     from .streets import Streets
 
     if split not in STREETS:
-        raise ValueError(f"split {split!r}; streets has the splits {', '.join(STREETS)}; choose one of them")
+        raise ValueError(f"got split {split!r}; streets has the splits {', '.join(STREETS)}; choose one of them")
     if options["part"] not in STREETS[split]:
         raise ValueError(
-            f"part {options['part']!r}; split {split!r} of streets has the parts {', '.join(STREETS[split])}; "
+            f"got part {options['part']!r}; split {split!r} of streets has the parts {', '.join(STREETS[split])}; "
             "choose one of them"
         )
     if root:
         raise ValueError(
-            f"root {str(root)!r} for streets; they are drawn, not read; name the dataset, or leave root out"
+            f"got root {str(root)!r} for streets; they are drawn, not read; name the dataset, or leave root out"
         )
     if size is not None:
         options = {**options, "size": size}

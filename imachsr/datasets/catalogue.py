@@ -226,9 +226,9 @@ class Frames:
 def _chosen(catalogue: Catalogue, parts: dict[str, list[Item]], split: str, part: str) -> list[Item]:
     if part not in parts:
         if part in catalogue.withheld:
-            raise ValueError(f"part {part!r} of {catalogue.name}: {catalogue.withheld[part]}")
+            raise ValueError(f"got part {part!r} of {catalogue.name}: {catalogue.withheld[part]}")
         raise ValueError(
-            f"part {part!r}; split {split!r} of {catalogue.name} has the parts {', '.join(parts)}; choose one of them"
+            f"got part {part!r}; split {split!r} of {catalogue.name} has the parts {', '.join(parts)}; choose one"
         )
     if not parts[part]:
         raise ValueError(f"{catalogue.root} has no frames of part {part!r}; it needs at least one; {catalogue.remedy}")
@@ -240,6 +240,6 @@ def _thin(items: list[Item], length: int | None) -> list[Item]:
         return items
     if not 0 < length <= len(items):
         raise ValueError(
-            f"length={length}; this part has {len(items)} frames; choose 1 to {len(items)}, or None for all"
+            f"got length={length}; this part has {len(items)} frames; choose 1 to {len(items)}, or None for all"
         )
     return [items[i * len(items) // length] for i in range(length)]

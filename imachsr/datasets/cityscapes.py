@@ -114,5 +114,5 @@ def divide(catalogue: Catalogue, split: str = "standard", seed: int = 0) -> dict
     train, val = catalogue.parts["train"], catalogue.parts["val"]
     splits = {"standard": {"train": train, "val": val}, "val500": {"train": train, "test": val}}
     if split not in splits:
-        raise ValueError(f"split {split!r}; cityscapes has the splits {', '.join(splits)}; choose one of them")
+        raise ValueError(f"got split {split!r}; cityscapes has the splits {', '.join(splits)}; choose one of them")
     return splits[split]

@@ -96,5 +96,5 @@ def divide(catalogue: Catalogue, split: str = "standard", seed: int = 0) -> dict
         ValueError: unknown split.
     """
     if split != "standard":
-        raise ValueError(f"split {split!r}; nyudv2 has the split standard; choose it")
+        raise ValueError(f"got split {split!r}; nyudv2 has the split standard; choose it")
     return dict(catalogue.parts)

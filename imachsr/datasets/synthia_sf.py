@@ -108,7 +108,7 @@ def divide(catalogue: Catalogue, split: str, seed: int = 0) -> dict[str, list[It
     if kind not in ("random", "sequences") or len(groups) not in (2, 3) or not all(
         re.fullmatch(pattern, group) for group in groups
     ):  # fmt: skip
-        raise ValueError(f"split {split!r}; SYNTHIA-SF has no published split; {STATE_ONE}")
+        raise ValueError(f"got split {split!r}; SYNTHIA-SF has no published split; {STATE_ONE}")
     names = ("train", "test") if len(groups) == 2 else ("train", "val", "test")
     if catalogue.problems:
         return {name: [] for name in names}
@@ -119,7 +119,7 @@ def divide(catalogue: Catalogue, split: str, seed: int = 0) -> dict[str, list[It
     counts = list(map(len, parts)) if kind == "sequences" else list(map(int, groups))
     if sum(counts) != FRAMES or len({item for part in parts for item in part}) != FRAMES or 0 in counts:
         told = " + ".join(map(str, counts))
-        raise ValueError(f"split {split!r}: {told} = {sum(counts)} frames; they must add to {FRAMES}; {STATE_ONE}")
+        raise ValueError(f"got split {split!r}: {told} = {sum(counts)} frames; they must add to {FRAMES}; {STATE_ONE}")
     return dict(zip(names, (sorted(part, key=lambda item: item.name) for part in parts), strict=True))
 
 

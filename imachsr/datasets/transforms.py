@@ -17,11 +17,12 @@ from torch.utils.data import Dataset
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms.v2 import functional as F
 
+from .catalogue import Images
+from .reading import VOID
+
 MEAN = (0.485, 0.456, 0.406)  # ImageNet, RGB, of values in 0..1
 STD = (0.229, 0.224, 0.225)
 MEAN_BYTES = [124, 116, 104]  # padding that normalises to about zero
-VOID = 255
-Images = np.ndarray | tuple[np.ndarray, ...]
 Tensors = Tensor | tuple[Tensor, ...]
 
 
@@ -147,7 +148,7 @@ class Augment:
 
     def __post_init__(self) -> None:
         if self.seed < 0:
-            raise ValueError(f"augmentation seed {self.seed}; seeds are whole numbers from 0 up; choose one")
+            raise ValueError(f"got augmentation seed {self.seed}; seeds are whole numbers from 0 up; choose one")
 
     def __call__(self, image: Images, mask: np.ndarray, epoch: int = 0, index: int = 0) -> tuple[Tensors, Tensor]:
         images, targets = _tensors(image, mask)

@@ -1,18 +1,8 @@
 """One study point: Settings -> run -> Result, filed in a ledger under a key made from the settings themselves."""
 
-from .ledger import (
-    METRICS,
-    Result,
-    course,
-    home,
-    ledger_folder,
-    publish,
-    published_folder,
-    results,
-    tuning_folder,
-    write_atomically,
-)
+from .ledger import METRICS, Result, publish, results, write_atomically
 from .phases import first_phase, tradeoffs
+from .places import Places, course, home, ledger_folder, published_folder, tuning_folder
 from .provenance import provenance
 from .settings import TIERS, Settings
 from .snapshots import Snapshots
@@ -24,6 +14,7 @@ __all__ = [
     "METRICS",
     "SUPERVISIONS",
     "TIERS",
+    "Places",
     "Result",
     "Settings",
     "Snapshots",

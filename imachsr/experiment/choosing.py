@@ -7,12 +7,10 @@ from dataclasses import fields
 from difflib import get_close_matches
 from typing import Any
 
-from ..objective import SCHEMES
 from .ledger import Result
 from .settings import CHOICES, Settings
 
 FIELDS = {entry.name: str(entry.type) for entry in fields(Settings) if entry.name != "root"}  # no result keeps a root
-KNOWN: dict[str, tuple[str, ...]] = {**CHOICES, "scheme": tuple(SCHEMES)}
 READERS: dict[str, Callable[[str], Any]] = {
     "str": str,
     "int": int,
@@ -86,8 +84,8 @@ def _typed(name: str, text: str) -> Any:
     except (ValueError, KeyError):
         like = {"bool": "true or false", "tuple[int, int]": "as in 180x240", "tuple[float, ...]": "as in 0.1,0.2"}
         raise ValueError(f"got {name}={text!r}; it is {FIELDS[name]}; write {like.get(kind, 'one')}") from None
-    if name in KNOWN and value not in KNOWN[name]:
-        raise ValueError(f"got {name}={text!r}; {_meant(text, KNOWN[name])}")
+    if name in CHOICES and value not in CHOICES[name]:
+        raise ValueError(f"got {name}={text!r}; {_meant(text, CHOICES[name])}")
     return value
 
 

@@ -10,8 +10,8 @@ import torch
 
 from ..points import logits_of
 from .fusing import rebuilt
-from .ledger import the_one
-from .study import Places
+from .ledger import Result, the_one
+from .places import Places
 
 CLOSE = 1e-4  # of the largest logit: what another order of summing may change
 
@@ -35,31 +35,15 @@ def export(key: str, ledger: Path, out: Path) -> list[str]:
     """
     result = the_one(key, Path(ledger))
     kept = Places(Path(ledger), result.key).weights
-    if not kept.is_file():
-        raise ValueError(
-            f"got run {result.key}, whose weights are not at {kept}; they are kept by `imachsr run`, not by notebooks; "
-            "run its settings with --again"
-        )
-    network = rebuilt(result).eval()
-    try:
-        network.load_state_dict(torch.load(kept, map_location="cpu", weights_only=True))
-    except (RuntimeError, EOFError, KeyError, TypeError, UnpicklingError) as error:
-        raise ValueError(
-            f"got {kept}, which is damaged or of another network ({type(error).__name__}); it holds the run's "
-            "state_dict; run its settings with --again"
-        ) from error
+    network = _trained(result, kept)
     out.mkdir(parents=True, exist_ok=True)
     weights, program = out / f"{result.key}.pt", out / f"{result.key}.pt2"
     shutil.copyfile(kept, weights)
     shapes = result.provenance.get("input_shapes") or [[3, *(result.settings["size"] or (360, 480))]]
     generator = torch.Generator().manual_seed(0)
     images = tuple(torch.randn(2, *shape, generator=generator) for shape in shapes)
-    network = _Logits(network).eval()
     try:
-        with torch.no_grad():
-            exported = torch.export.export(network, images)
-        torch.export.save(exported, program)
-        difference = _difference(network, program, images)
+        difference = _as_program(_Logits(network).eval(), images, program)
     except BaseException:
         program.unlink(missing_ok=True)  # unchecked
         raise
@@ -76,6 +60,24 @@ def export(key: str, ledger: Path, out: Path) -> list[str]:
     ]
 
 
+def _trained(result: Result, kept: Path) -> torch.nn.Module:
+    """The run's network with the weights that were kept of it."""
+    if not kept.is_file():
+        raise ValueError(
+            f"got run {result.key}, whose weights are not at {kept}; they are kept by `imachsr run`, not by notebooks; "
+            "run its settings with --again"
+        )
+    network = rebuilt(result).eval()
+    try:
+        network.load_state_dict(torch.load(kept, map_location="cpu", weights_only=True))
+    except (RuntimeError, EOFError, KeyError, TypeError, UnpicklingError) as error:
+        raise ValueError(
+            f"got {kept}, which is damaged or of another network ({type(error).__name__}); it holds the run's "
+            "state_dict; run its settings with --again"
+        ) from error
+    return network
+
+
 class _Logits(torch.nn.Module):
     """A network whose answer is its logits, whatever stands beside them."""
 
@@ -87,7 +89,9 @@ class _Logits(torch.nn.Module):
         return logits_of(self.network(*images))
 
 
-def _difference(network: torch.nn.Module, program: Path, images: tuple[torch.Tensor, ...]) -> float:
+def _as_program(network: torch.nn.Module, images: tuple[torch.Tensor, ...], program: Path) -> float:
+    """Write the program; how far its outputs are from the network's, as a share of the largest logit."""
     with torch.no_grad():
+        torch.export.save(torch.export.export(network, images), program)
         want, got = network(*images), torch.export.load(program).module()(*images)
     return float((want - got).abs().max() / want.abs().max())

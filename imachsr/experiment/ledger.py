@@ -17,52 +17,18 @@ from typing import Any
 
 import numpy as np
 
-from ..metrics.protocols import means_of
+from ..metrics.protocols import MEANS, means_of
 from ..objective import SCHEMES
 from ..training.checkpoint import write_whole
+from .places import TUNING, Places, ledger_folder, published_folder
 from .settings import Settings
 
-TUNING = "tuning"
 NAME = re.compile(r"[0-9a-f]{16}\.json")  # of a file in a ledger: its key
-METRICS = ("mIoU", "mPrecision", "mRecall", "mF1")
+METRICS = tuple(MEANS)
 OF_CLASS = "IoU "  # in front of a class: a metric of its own
 CALIBRATION = ("overconfidence", "ece")  # in `Result.certainty`, the same under every protocol; lower is better
 NAMED = frozenset(("tier", "data", "split", "model", "size", "epochs", "scheme", "seed"))  # settings no result lacks
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)  # said of a write, without a name
-
-
-def home() -> Path:
-    """Where local results and figures go: the checkout this folder lies in; elsewhere this folder."""
-    here = Path.cwd()
-    return next((folder for folder in (here, *here.parents) if _is_checkout(folder)), here)
-
-
-def course() -> Path:
-    """Where notebooks and papers' numbers are read, and published results are kept.
-
-    The checkout this folder lies in; elsewhere the one imachsr was installed from, or this folder where there is none.
-    """
-    return next((folder for folder in (home(), Path(__file__).parents[2]) if _is_checkout(folder)), home())
-
-
-def _is_checkout(folder: Path) -> bool:
-    """A folder `notebooks` alone may be a class's copy."""
-    return (folder / "notebooks").is_dir() and (folder / "data" / "papers").is_dir()
-
-
-def ledger_folder() -> Path:
-    """Where local Results are filed; ignored by git."""
-    return home() / "data" / "ledger"
-
-
-def published_folder() -> Path:
-    """Where chosen Results are kept; committed."""
-    return course() / "data" / "results"
-
-
-def tuning_folder() -> Path:
-    """Where chosen Results of split `tune` are kept, apart from those that were judged on test images; committed."""
-    return published_folder() / TUNING
 
 
 @dataclass(frozen=True)
@@ -139,11 +105,10 @@ class Result:
             raise ValueError(f"got protocol={protocol!r}; this result has {[*self.scores]}; use one of them")
         scores = self.scores[protocol]
         rows = [f"{'class':<14}{'IoU':>8}{'precision':>11}{'recall':>8}{'F1':>8}"]
-        columns = (("iou", 8), ("precision", 11), ("recall", 8), ("f1", 8))
+        widths = {"iou": 8, "precision": 11, "recall": 8, "f1": 8}
         for k, name in enumerate(self.classes):
-            rows.append(f"{name:<14}" + "".join(_percent(scores["per_class"][c][k], w) for c, w in columns))
-        means = (("mIoU", 8), ("mPrecision", 11), ("mRecall", 8), ("mF1", 8))
-        rows.append(f"{'mean':<14}" + "".join(_percent(scores[name], width) for name, width in means))
+            rows.append(f"{name:<14}" + "".join(_percent(scores["per_class"][c][k], w) for c, w in widths.items()))
+        rows.append(f"{'mean':<14}" + "".join(_percent(scores[name], widths[c]) for name, c in MEANS.items()))
         rows.append(f"{'pixel accuracy':<14}{_percent(scores['pixel_accuracy'], 8)}   protocol: {protocol}")
         if any(value is None or value != value for value in scores["per_class"]["precision"]):
             rows.append("-: undefined (a class never predicted has no precision) and left out of the mean")
@@ -177,8 +142,8 @@ class Result:
 
     def write(self, folder: str | Path) -> Path:
         """File it under its key, atomically."""
-        path = Path(folder) / f"{self.key}.json"
-        content = json.dumps(plain(asdict(self)), separators=(",", ":"), sort_keys=True, allow_nan=False)
+        path = Places(Path(folder), self.key).result
+        content = json.dumps(without_nan(asdict(self)), separators=(",", ":"), sort_keys=True, allow_nan=False)
         write_atomically(path, content + "\n")
         return path
 
@@ -276,7 +241,7 @@ def publish(keys: list[str], *, ledger: str | Path | None = None, published: str
     chosen: list[Result] = []
     for key in keys:
         result = the_one(key, ledger)
-        first = ledger / f"{result.provenance.get('hs3', {}).get('first_phase', '')}.json"
+        first = Places(ledger, result.provenance.get("hs3", {}).get("first_phase", "")).result
         chosen += [result, *([Result.read(first)] if first.is_file() else [])]
     for one in chosen:
         _check_counts(one)
@@ -311,12 +276,12 @@ def write_atomically(path: str | Path, content: str | bytes) -> None:
         ) from error
 
 
-def plain(value: Any) -> Any:
+def without_nan(value: Any) -> Any:
     """JSON has no nan: an undefined score is stored as null."""
     if isinstance(value, dict):
-        return {name: plain(entry) for name, entry in value.items()}
+        return {name: without_nan(entry) for name, entry in value.items()}
     if isinstance(value, (list, tuple)):
-        return [plain(entry) for entry in value]
+        return [without_nan(entry) for entry in value]
     return None if isinstance(value, float) and value != value else value
 
 

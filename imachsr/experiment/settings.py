@@ -44,10 +44,11 @@ OF_POINTS = (
     "points", "near", "distance", "names", "alpha", "lambda_", "divide", "weighting", "weight_schedule",
     "supervision", "gamma",
 )  # fmt: skip
+OF_CLUSTERS = ("theta", "clustering", "lighter")
+OF_SCHEME = (*OF_POINTS, *OF_CLUSTERS)
 # The seed tells runs of one setting apart. How often a run was scored on the way changes no score; nor does the memory
 # format, which is chosen by speed, but for sums in another order.
 ASIDE = ("seed", "evaluate_every", "memory_format")
-OF_CLUSTERS = ("theta", "clustering", "lighter")
 BY_HAND = ("manual", "halving")  # groupings that ask no data
 SHARE = 0.1  # of the training images, kept out for the analysis (HS3 Section 3.1.1)
 
@@ -68,6 +69,7 @@ PROTOCOL: dict[str, dict[str, Any]] = {
 }
 
 CHOICES: dict[str, tuple[str, ...]] = {
+    "scheme": tuple(SCHEMES),
     "memory_format": ("auto", "contiguous", "channels_last"),
     "schedule": tuple(LEARNING_RATES),
     "precision": tuple(DTYPES),
@@ -156,8 +158,6 @@ class Settings:
 
     def __post_init__(self) -> None:
         self._check_types()
-        if self.scheme not in SCHEMES:
-            raise ValueError(f"got scheme {self.scheme!r}; the schemes known are {[*SCHEMES]}; use one of them")
         for name, known in CHOICES.items():
             if getattr(self, name) not in known:
                 raise ValueError(f"got {name}={getattr(self, name)!r}; it is one of {[*known]}; choose one")
@@ -166,6 +166,7 @@ class Settings:
             if value is not None and value < least:
                 raise ValueError(f"got {name}={value}; it must be at least {least}; raise it")
         self._check_points()
+        self._check_clusters()
         if self.inputs is not None and self.data != "nyudv2":
             raise ValueError(
                 f"got inputs={self.inputs!r} for data {self.data!r}; only nyudv2 has several kinds; leave it out"
@@ -196,18 +197,17 @@ class Settings:
                 object.__setattr__(self, name, None)
         if self.points == 1:
             object.__setattr__(self, "divide", True)
+        if self.supervision == own_supervision(self.scheme):
+            object.__setattr__(self, "supervision", "")
 
     def _check_points(self) -> None:
-        """What is asked at the points fits the scheme, and a loss of its own is not named: equal runs have one key."""
-        own = own_supervision(self.scheme)
-        if (self.supervision or self.analysis) and not own:
+        """What is asked at the points fits the scheme and their number."""
+        if (self.supervision or self.analysis) and not own_supervision(self.scheme):
             what = f"supervision={self.supervision!r}" if self.supervision else f"analysis={self.analysis}"
             raise ValueError(
                 f"got {what} with scheme {self.scheme!r}, which supervises no point; it speaks of what stands there; "
                 "use scheme 'deep_supervision' or leave it out"
             )
-        if self.supervision == own:
-            object.__setattr__(self, "supervision", "")
         if self.gamma is not None and self.alpha != Settings.alpha:
             raise ValueError(
                 f"got gamma={self.gamma} and alpha={self.alpha}; gamma stands in alpha's place; leave one of them out"
@@ -226,6 +226,9 @@ class Settings:
                 f"got names={self.names} for points={self.points}; each point has one name of its own; give as many "
                 "names as points"
             )
+
+    def _check_clusters(self) -> None:
+        """The angle, the share kept out to count confusions, and the budget of inference are in range."""
         if self.theta > 90:
             raise ValueError(
                 f"got theta={self.theta}; it goes from 0 (deep supervision) to 90 degrees (the output's mIoU); lower it"

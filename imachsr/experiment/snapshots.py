@@ -15,7 +15,8 @@ import numpy as np
 from torch import nn
 
 from ..points import several
-from .ledger import Result, ledger_folder, write_atomically
+from .ledger import Result, write_atomically
+from .places import Places, ledger_folder
 
 IMAGES = 4  # evenly over the test images: nobody's choice
 EPOCHS = 12  # at most, evenly over those that are scored
@@ -61,7 +62,7 @@ class Snapshots:
     @classmethod
     def of(cls, result: Result, ledger: str | Path | None = None) -> Snapshots:
         """Those of a filed run, by default in the local ledger."""
-        return cls(Path(ledger or ledger_folder()) / "snapshots" / result.key)
+        return cls(Places(Path(ledger or ledger_folder()), result.key).snapshots)
 
     def keep(self, network: nn.Module, test: Any, epoch: int) -> None:
         """Predict the test images that are shown, and write them down.

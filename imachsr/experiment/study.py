@@ -7,7 +7,6 @@ import json
 import shutil
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,8 +20,9 @@ from ..objective import Supervised, scheme
 from ..points import Point, choose_points, find_points, several
 from .alone import alone
 from .fusing import fused, inference_cost
-from .ledger import Result, advised, ledger_folder, usable, write_atomically
+from .ledger import Result, advised, usable, write_atomically
 from .phases import Derived, analysed, derive, first_phase, reduced, same_points
+from .places import Places, ledger_folder
 from .provenance import peak_memory, provenance
 from .settings import Settings
 from .snapshots import Snapshots, shown_epochs
@@ -58,7 +58,7 @@ def run(
         again: run even if the ledger has the answer; a first phase answers all the same.
         keep: keep the trained network's weights in `weights/KEY.pt`, for `imachsr export`.
         processes: how many train together, see `fit`.
-        progress: bars; by default where output is a terminal.
+        progress: bars; by default on a terminal, or in a notebook somebody looks at.
 
     Raises:
         TypeError: settings that are no `Settings`.
@@ -98,43 +98,6 @@ def run(
         if ranks.first:
             shutil.rmtree(places.checkpoints, ignore_errors=True)
     return Result.read(places.result)
-
-
-@dataclass(frozen=True)
-class Places:
-    """Where a run's files lie in a ledger."""
-
-    ledger: Path
-    key: str
-
-    @property
-    def result(self) -> Path:
-        return self.ledger / f"{self.key}.json"
-
-    @property
-    def checkpoints(self) -> Path:
-        return self.ledger / "checkpoints" / self.key
-
-    def spent(self) -> bool:
-        """Whether the checkpoints are of the run that is filed, which was killed before it could remove them."""
-        written = [path.stat().st_mtime_ns for path in self.checkpoints.glob("step-*.ckpt")]
-        return bool(written) and self.result.is_file() and max(written) < self.result.stat().st_mtime_ns
-
-    @property
-    def lock(self) -> Path:
-        return self.ledger / "checkpoints" / f"{self.key}.lock"
-
-    @property
-    def records(self) -> Path:
-        return self.ledger / "runs" / self.key
-
-    @property
-    def snapshots(self) -> Path:
-        return self.ledger / "snapshots" / self.key
-
-    @property
-    def weights(self) -> Path:
-        return self.ledger / "weights" / f"{self.key}.pt"
 
 
 def data_of(settings: Settings) -> tuple[Any, Any]:
@@ -253,8 +216,9 @@ def _train_and_score(
     history, last = _trained(settings, places, train, test, trainee, look, progress)
     if not first:
         return None
-    weights, skipped = trainee.weights.now(), dict(trainee.skipped)
-    memory_format = memory_format_of(trainee)
+    noted = {
+        "memory_format": memory_format_of(trainee), "weights": trainee.weights.now(), "skipped": dict(trainee.skipped),
+    }  # fmt: skip
     held_out = analysed(settings, trainee, train)
     network = trainee.release()
     confusion, certainty = last or _judged(network, look, len(train.classes))
@@ -273,22 +237,29 @@ def _train_and_score(
         per_image=confusion.per_image.tolist(),
         certainty=certainty,
         provenance={
-            **origins[-1],
-            **({"earlier": origins[:-1]} if len(origins) > 1 else {}),
-            "numerics": settings.numerics,
-            "memory_format": memory_format,
-            "weights": weights,
-            "skipped": skipped,
-            "images": {"train": len(train), "test": len(test)},
-            "input_shapes": [[*image.shape] for image in several(train[0][0])],
-            "image_format": getattr(train.source, "image_format", "drawn"),
-            "parameters": sum(parameter.numel() for parameter in network.parameters()),
+            **_known_of(settings, train, test, network, origins),
+            **noted,
             "peak_bytes": peak_memory(device),
             # a run that was resumed took longer than since its last start
             "seconds": round(max(time.perf_counter() - started, sum(epoch.seconds for epoch in history)), 1),
         },
         analysis=held_out,
     )
+
+
+def _known_of(
+    settings: Settings, train: Any, test: Any, network: nn.Module, origins: Sequence[dict[str, Any]]
+) -> dict[str, Any]:
+    """Provenance that a run does not have to end for: where it was made, of what data and what network."""
+    return {
+        **origins[-1],
+        **({"earlier": origins[:-1]} if len(origins) > 1 else {}),
+        "numerics": settings.numerics,
+        "images": {"train": len(train), "test": len(test)},
+        "input_shapes": [[*image.shape] for image in several(train[0][0])],
+        "image_format": getattr(train.source, "image_format", "drawn"),
+        "parameters": sum(parameter.numel() for parameter in network.parameters()),
+    }
 
 
 def _origins(checkpoints: Path, now: dict[str, Any]) -> list[dict[str, Any]]:

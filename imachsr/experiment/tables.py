@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..objective import SCHEMES
 from .ledger import CALIBRATION, METRICS, OF_CLASS, Result
-from .settings import OF_CLUSTERS, OF_POINTS, Settings
+from .settings import OF_SCHEME, Settings
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,7 +22,7 @@ LEVEL = 0.05  # of every test; intervals cover 1 - LEVEL
 GROUND = ("tier", "data", "split", "model", "size", "epochs")
 SPREAD, LOW, HIGH = " sd", " low", " high"  # end the names of a metric's columns about its mean
 # settings that a footing always names, that a study varies, or that change no score
-SAID = {"data", "split", "size", "model", "epochs", "scheme", *OF_POINTS, *OF_CLUSTERS, "seed", "tier",
+SAID = {"data", "split", "size", "model", "epochs", "scheme", *OF_SCHEME, "seed", "tier",
         "root", "workers", "memory_format", "evaluate_every"}  # fmt: skip
 LATEX = {
     "\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "±": r"$\pm$",
@@ -96,9 +96,9 @@ def varied(results: Sequence[Result]) -> list[str]:
     """Settings, of those that say something about a scheme only, in which results of one scheme differ."""
     seen: dict[tuple[str, str], set[Any]] = {}
     for result in results:
-        for name in (*OF_POINTS, *OF_CLUSTERS):
+        for name in OF_SCHEME:
             seen.setdefault((result.settings["scheme"], name), set()).add(told(result, name))
-    return [name for name in (*OF_POINTS, *OF_CLUSTERS) if any(len(v) > 1 for (_, n), v in seen.items() if n == name)]
+    return [name for name in OF_SCHEME if any(len(v) > 1 for (_, n), v in seen.items() if n == name)]
 
 
 def _unlike(results: Sequence[Result], shown: Sequence[str]) -> list[str]:
@@ -149,9 +149,6 @@ def results_markdown(results: Sequence[Result], protocol: str = "dataset", metri
         return f"No results with {', '.join(metrics)} published yet."
     table = with_reach(comparison(results, protocol, metrics, spread=True), metrics)
     words, table = said_once(table, ("scheme", *metrics, "seeds"))
-    lines = ["| " + " | ".join(table.columns) + " |", "|" + "---|" * len(table.columns)]
-    for row in table.itertuples(index=False):
-        lines.append("| " + " | ".join(map(str, row)) + " |")
     files = sorted({result.provenance["image_format"] for result in results} - {"drawn"})
     devices = sorted({result.provenance["device"] for result in results})
     copies = " ".join(f"Images from a {name.upper()} copy." if name == "webp" else "" for name in files)
@@ -162,8 +159,14 @@ def results_markdown(results: Sequence[Result], protocol: str = "dataset", metri
         f"{about_seeds(table)} Classes never predicted have no precision and are left out of its mean. {copies} "
         f"Hardware: {', '.join(devices)}."
     )
-    lines += ["", notes]
-    return "\n".join(lines)
+    return f"{markdown_table(table)}\n\n{notes}"
+
+
+def markdown_table(table: pd.DataFrame) -> str:
+    """A table in Markdown; a bar within a cell does not end it."""
+    rows = [[str(cell).replace("|", r"\|") for cell in row] for row in table.itertuples(index=False)]
+    head, *body = (f"| {' | '.join(row)} |" for row in ([*map(str, table.columns)], *rows))
+    return "\n".join([head, "|" + "---|" * len(table.columns), *body])
 
 
 def about_seeds(table: pd.DataFrame) -> str:

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MARKERS = "osD^vP*X"
-LEAST_SPAN = 4.0  # points of mIoU that an axis shows at least
 
 
 def tradeoffs(curves: Mapping[str, Tradeoff], final: float, *, theta: float = RATIO_DEGREES) -> Figure:
@@ -214,6 +213,7 @@ def accuracy_cost(panels: Mapping[str, Sequence[Mapping[str, Any]]]) -> Figure:
     import seaborn as sns
 
     from .results import scheme_colors
+    from .studies import wide_enough
 
     figure, axes = plt.subplots(1, len(panels), figsize=(6.0 * len(panels), 3.4), squeeze=False, layout="constrained")
     colors = scheme_colors()
@@ -230,9 +230,7 @@ def accuracy_cost(panels: Mapping[str, Sequence[Mapping[str, Any]]]) -> Figure:
         axis.set(xlabel="inference, 10⁹ multiply-accumulates", ylabel="mIoU (%)")
         axis.set_title(title, fontsize=10)
         axis.margins(0.12)
-        low, high = axis.get_ylim()
-        spare = max(0.0, LEAST_SPAN - (high - low)) / 2  # else noise fills the panel
-        axis.set_ylim(low - spare, high + spare)
+        axis.set_ylim(wide_enough(*axis.get_ylim()))
         axis.locator_params(axis="x", nbins=5)
         axis.legend(frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(1.0, 1.0))
     sns.despine(figure)

@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..metrics import PROTOCOLS, Confusion
+from ..metrics.protocols import MEANS
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
-
-MEANS = ("mIoU", "mPrecision", "mRecall", "mF1")
 
 
 def protocol_table(scores: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ..points import Point
 
 
-def on_meta(
+def outline(
     name: str, *, classes: int = 19, size: tuple[int, int] = (512, 1024), batch: int = 1
 ) -> tuple[nn.Module, tuple[Tensor, ...]]:
     """A network of `models.create` without weights, and zeros of its inputs (B, 3, H, W), all on the meta device."""
@@ -27,7 +27,7 @@ def on_meta(
 
     with torch.device("meta"):
         network = models.create(name, classes)
-        return network, tuple(torch.zeros(batch, 3, *size) for _ in range(models.count_inputs(network)))
+        return network, models.blank_inputs(network, batch, size)
 
 
 def network_table(names: Sequence[str], *, classes: int = 19, size: tuple[int, int] = (512, 1024)) -> pd.DataFrame:
@@ -50,7 +50,7 @@ def network_table(names: Sequence[str], *, classes: int = 19, size: tuple[int, i
 
     rows = []
     for name in names:
-        network, inputs = on_meta(name, classes=classes, size=size)
+        network, inputs = outline(name, classes=classes, size=size)
         with products() as found, torch.no_grad():
             logits = logits_of(network.eval()(*inputs))
         rows.append(

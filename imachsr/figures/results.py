@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..claims import paired
 from ..experiment import METRICS, Result, Settings
-from ..experiment.settings import OF_CLUSTERS, OF_POINTS
+from ..experiment.settings import OF_SCHEME
 from ..experiment.tables import footing
 from ..objective import SCHEMES
 
@@ -41,7 +41,7 @@ def named(result: Result) -> str:
     """A run among those on one footing, in words: its scheme, and what is unusual about its points."""
     unusual = [
         f", {name.rstrip('_')} {result.setting(name)}"
-        for name in (*OF_POINTS, *OF_CLUSTERS)
+        for name in OF_SCHEME
         if not result.idle(name) and result.setting(name) != getattr(Settings, name)
     ]
     return f"{result.settings['scheme']}" + "".join(unusual)

@@ -19,7 +19,9 @@ def place_colors() -> dict[str, Any]:
     """One colour per `near` of `choose_points`, from seaborn's colour-blind palette."""
     import seaborn as sns
 
-    return dict(zip(("spread", "input", "center", "output"), sns.color_palette("colorblind"), strict=False))
+    from ..points import NEAR
+
+    return dict(zip(NEAR, sns.color_palette("colorblind"), strict=False))
 
 
 def ribbon(points: Sequence[Point], chosen: Sequence[Point] = ()) -> Figure:

@@ -101,7 +101,7 @@ def along(
         ran = {value for name in lines for value in rows_of(table, groups[name])[x]}
         _hatch(axis, [place for place, value in enumerate(expected) if value not in ran])
         axis.set(xticks=range(len(expected)), xticklabels=expected, xlim=(-0.6, len(expected) - 0.4))
-        axis.set(xlabel=ALONG.get(x, x), ylabel=f"{metric} (%)", ylim=_wide_enough(*axis.get_ylim()))
+        axis.set(xlabel=ALONG.get(x, x), ylabel=f"{metric} (%)", ylim=wide_enough(*axis.get_ylim()))
     if axes[0, 0].get_legend_handles_labels()[0]:
         axes[0, -1].legend(frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(1.0, 1.0))
     figure.supxlabel(MARKS, fontsize=8)
@@ -165,7 +165,7 @@ def differences(table: pd.DataFrame, groups: Groups, reference: str, metrics: Se
             _interval(axis, one, y, color)
         _hatch(axis, empty, across=True)
         axis.set(xlabel=f"{metric},\npoints from {reference}", ylim=(len(rows) - 0.5, -0.5))
-        axis.set_xlim(_wide_enough(*axis.get_xlim()))
+        axis.set_xlim(wide_enough(*axis.get_xlim()))
         axis.xaxis.label.set_fontsize(9)
         axis.set_yticks(range(len(rows)), rows)
     figure.supxlabel(MARKS, fontsize=8)
@@ -274,7 +274,7 @@ def _level(axis: Axes, rows: pd.DataFrame) -> None:
         axis.axhspan(found.low, found.high, color="0.5", alpha=0.15, linewidth=0)
 
 
-def _wide_enough(low: float, high: float) -> tuple[float, float]:
+def wide_enough(low: float, high: float) -> tuple[float, float]:
     """Limits at least `LEAST_SPAN` points apart: a zoomed axis makes chance look like a finding."""
     missing = max(0.0, LEAST_SPAN - (high - low))
     return low - missing / 2, high + missing / 2

@@ -86,7 +86,10 @@ def fuse(
         )
     channels = channels or [max(2, round(share * each)) for each in channels_by_rule(head.in_channels, len(points))]
     if len(channels) != len(points) or min(channels) < 2:
-        raise ValueError(f"got channels={list(channels)} for {len(points)} points; each point needs two or more")
+        raise ValueError(
+            f"got channels={list(channels)} for {len(points)} points; each point needs two or more; give as many "
+            "numbers as points, or leave channels out"
+        )
     sizes = [max(ids) + 1 for ids in clusters]
     fused = FusedHead(head, Capture(network, points), sizes, channels).to(head.weight.device, head.weight.dtype)
     parent, _, name = path.rpartition(".")

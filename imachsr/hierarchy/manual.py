@@ -73,5 +73,7 @@ def halving(classes: int, count: int) -> list[int]:
     [10, 20]
     """
     if classes < 2 or count < 1:
-        raise ValueError(f"got {classes} classes and {count} points; there are two classes and one point at least")
+        raise ValueError(
+            f"got {classes} classes and {count} points; there are two classes and one point at least; pass more"
+        )
     return [max(2, round(classes / 2 ** (count - m))) for m in range(count)]

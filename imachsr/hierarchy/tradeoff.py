@@ -129,7 +129,9 @@ def class_count(point: Tradeoff, final: float, *, theta: float = RATIO_DEGREES, 
     (3, 4, 2)
     """
     if not 0 <= theta <= 90:
-        raise ValueError(f"got theta={theta}; it goes from 0 (deep supervision) to 90 degrees (the output's mIoU)")
+        raise ValueError(
+            f"got theta={theta}; it goes from 0 (deep supervision) to 90 degrees (the output's mIoU); choose one"
+        )
     if not 0 < final <= 1:
         raise ValueError(f"got final={final}; an mIoU is a share above 0 and up to 1; divide per cent by 100")
     if unit is None:

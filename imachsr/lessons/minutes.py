@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..experiment import TIERS
-from ..reproduce.minutes import minutes as published
+from ..reproduce.minutes import measured_minutes
 
 QUIET = 0.2  # cores: less than this is the system's own work
 
@@ -24,7 +24,7 @@ def minutes(number: str, *, rows: Sequence[Mapping[str, Any]] | None = None) -> 
     lab      not measured
     paper    not measured
     """
-    rows = [row for row in (published() if rows is None else rows) if row["notebook"].startswith(f"{number}_")]
+    rows = [row for row in (measured_minutes() if rows is None else rows) if row["notebook"].startswith(f"{number}_")]
     tiers = [*(["every"] if any(row["tier"] == "every" for row in rows) else TIERS)]
     return "\n".join(line for tier in tiers for line in _lines(tier, [row for row in rows if row["tier"] == tier]))
 

@@ -9,7 +9,8 @@ from numbers import Integral
 from pathlib import Path
 from typing import Any
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
 from .official import load_file, load_official
 from .padded import Padded
@@ -46,7 +47,7 @@ REGISTRY: dict[str, Builder] = {
     "sagate_resnet101": _built_by("sagate", "resnet101"),
 }
 
-__all__ = ["REGISTRY", "Padded", "count_inputs", "create", "load_official"]
+__all__ = ["REGISTRY", "Padded", "blank_inputs", "count_inputs", "create", "load_official"]
 
 
 def create(
@@ -94,3 +95,12 @@ def count_inputs(network: nn.Module) -> int:
     by_place = (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD)
     asked = signature(network.forward).parameters.values()
     return max(1, sum(one.default is one.empty and one.kind in by_place for one in asked))
+
+
+def blank_inputs(network: nn.Module, batch_size: int, size: tuple[int, int]) -> tuple[Tensor, ...]:
+    """Zeros (B, 3, H, W) for each image a network asks for: SA-Gate takes two.
+
+    >>> [tuple(image.shape) for image in blank_inputs(nn.Conv2d(3, 4, 1), 2, (6, 8))]
+    [(2, 3, 6, 8)]
+    """
+    return tuple(torch.zeros(batch_size, 3, *size) for _ in range(count_inputs(network)))

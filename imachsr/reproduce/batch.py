@@ -18,7 +18,17 @@ from threading import Event, Lock
 from typing import Any
 
 from .. import datasets
-from ..experiment import Result, Settings, data_of, first_phase, ledger_folder, provenance, published_folder, results
+from ..experiment import (
+    Places,
+    Result,
+    Settings,
+    data_of,
+    first_phase,
+    ledger_folder,
+    provenance,
+    published_folder,
+    results,
+)
 from .live import live_lines
 
 OF_DATA = ("data", "split", "root", "size", "length", "classes", "inputs")  # settings that say which images are read
@@ -63,11 +73,11 @@ def plan(settings: Sequence[Settings], *, ledger: str | Path | None = None) -> P
     filed: dict[str, Settings] = {}
     missing: dict[str, Settings] = {}
     for setting in settings:
-        if _is_filed(setting, ledger):
+        if is_filed(setting, ledger):
             filed[key_of(setting)] = setting
             continue
         first = first_phase(setting)
-        if first and not _is_filed(first, ledger):
+        if first and not is_filed(first, ledger):
             missing.setdefault(key_of(first), first)
         missing.setdefault(key_of(setting), setting)
     every, device = results(ledger, published_folder()), provenance_here()["device"]
@@ -100,7 +110,7 @@ def run_all(
         launch: a command that starts the processes that train one run together, such as "torchrun --standalone
             --nproc-per-node 4" or "accelerate launch --multi_gpu --num_processes 4"; `-m imachsr...` is added to it.
         ledger: folder of results, shared by all; logs go to `logs` in it.
-        progress: a bar with a line per run; by default where output is a terminal.
+        progress: a bar with a line per run; by default on a terminal, or in a notebook somebody looks at.
 
     Returns:
         One Outcome per run, in the order they ended.
@@ -111,7 +121,8 @@ def run_all(
         raise ValueError(f"got jobs={jobs} and a scheduler; a cluster's workers set how many run; leave one out")
     ledger = Path(ledger or ledger_folder()).absolute()
     outcomes: list[Outcome] = []
-    with _submitting(jobs, scheduler, () if launch else gpus()) as submit:
+    own_gpus = () if launch else gpus()
+    with _on_this_machine(jobs, own_gpus) if scheduler is None else _on_cluster(scheduler) as submit:
         running = {
             submit(run_one, asdict(each), str(ledger), 0 if scheduler or launch else jobs, launch): each
             for each in settings
@@ -213,8 +224,9 @@ def verify_data(settings: Iterable[Settings]) -> None:
             datasets.verify(part)
 
 
-def _is_filed(settings: Settings, ledger: Path) -> bool:
-    return (ledger / f"{key_of(settings)}.json").is_file()
+def is_filed(settings: Settings, ledger: Path) -> bool:
+    """Whether a ledger, or another folder of results, has their Result."""
+    return Places(ledger, key_of(settings)).result.is_file()
 
 
 def _data_of(settings: Settings) -> tuple[str, int]:
@@ -280,38 +292,42 @@ def gpus() -> list[str]:
 
 
 @contextmanager
-def _submitting(jobs: int, scheduler: str | None, gpus: Sequence[str]) -> Iterator[Callable[..., Future]]:
-    if scheduler is None:
-        children: list[subprocess.Popen] = []
-        stopping, lock = Event(), Lock()
-        free: SimpleQueue[str] = SimpleQueue()
-        for job in range(jobs):
-            free.put(gpus[job % len(gpus)] if jobs > 1 and gpus else "")
+def _on_this_machine(jobs: int, gpus: Sequence[str]) -> Iterator[Callable[..., Future]]:
+    """How to submit a run: a thread for each one under way, GPUs dealt out among them; an error here ends them all."""
+    children: list[subprocess.Popen] = []
+    stopping, lock = Event(), Lock()
+    free: SimpleQueue[str] = SimpleQueue()
+    for job in range(jobs):
+        free.put(gpus[job % len(gpus)] if jobs > 1 and gpus else "")
 
-        def began(child: subprocess.Popen) -> None:
+    def began(child: subprocess.Popen) -> None:
+        with lock:
+            children.append(child)
+            if stopping.is_set():
+                child.terminate()
+
+    def on_one(work: Callable, *given: Any) -> Any:
+        gpu = free.get()
+        try:
+            return work(*given, began=began, gpu=gpu)
+        finally:
+            free.put(gpu)
+
+    with ThreadPoolExecutor(jobs) as pool:
+        try:
+            yield lambda work, *given: pool.submit(on_one, work, *given)
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
             with lock:
-                children.append(child)
-                if stopping.is_set():
-                    child.terminate()
+                stopping.set()
+                for child in children:
+                    child.terminate()  # it keeps its step and ends; one that has ended hears nothing
+            raise
 
-        def on_one(work: Callable, *given: Any) -> Any:
-            gpu = free.get()
-            try:
-                return work(*given, began=began, gpu=gpu)
-            finally:
-                free.put(gpu)
 
-        with ThreadPoolExecutor(jobs) as pool:
-            try:
-                yield lambda work, *given: pool.submit(on_one, work, *given)
-            except BaseException:
-                pool.shutdown(wait=False, cancel_futures=True)
-                with lock:
-                    stopping.set()
-                    for child in children:
-                        child.terminate()  # it keeps its step and ends; one that has ended hears nothing
-                raise
-        return
+@contextmanager
+def _on_cluster(scheduler: str) -> Iterator[Callable[..., Future]]:
+    """How to submit a run to a scheduler of dask.distributed, whose workers finish what they have begun."""
     from distributed import Client
 
     with Client(scheduler) as client:
@@ -348,4 +364,4 @@ def _states(running: dict[Future, Settings], ledger: Path) -> list[str]:
 
 
 def _log(ledger: str | Path, settings: Settings) -> Path:
-    return Path(ledger) / "logs" / f"{key_of(settings)}.log"
+    return Places(Path(ledger), key_of(settings)).log

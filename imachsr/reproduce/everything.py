@@ -14,7 +14,7 @@ from ..experiment import Settings, comparison, published_folder, results
 from ..experiment.ledger import try_writing
 from ..experiment.tables import said_once
 from ..training.progress import clock
-from .batch import Plan, key_of, plan, run_all, verify_data, words
+from .batch import Plan, is_filed, plan, run_all, verify_data, words
 from .execution import checked, execute, notebooks, parameters, store
 from .minutes import Minutes, Stopwatch
 from .report import remove_figures, write_report
@@ -59,7 +59,7 @@ def reproduce(
         dry_run: only say what would run, what is filed and how long it should take.
         out: folder of figures, executed notebooks and the report.
         store_outputs: let the notebooks of the checkout keep the outputs they gave.
-        progress: bars; by default where output is a terminal.
+        progress: bars; by default on a terminal, or in a notebook somebody looks at.
 
     Returns:
         0, or 1 where a run or a notebook failed (the others still ran).
@@ -79,11 +79,10 @@ def reproduce(
     wishes = (("size", size), ("epochs", epochs))
     changes: dict[str, Any] = {name: wish for name, wish in wishes if wish not in (None, getattr(plain, name))}
     paths = [] if changes else paths
-    settings = [setting for study in studies for setting in study.settings(tier, data, root, seeds)]
+    settings = _settings_of(studies, plain, seeds, changes)
     if changes and not settings:
         raise ValueError(f"got {', '.join(changes)} for {[*chosen]}, which has no runs; name a study: {[*STUDIES]}")
-    plain, *settings = [replace(one, tier="custom", **changes) if changes else one for one in (plain, *settings)]
-    verify_data([plain, *settings])
+    verify_data([_changed(plain, changes), *settings])
     asked = _parameters_of(
         paths, {"tier": tier, "data": data, "root": root or "", "folder": str(out), "seeds": seeds}, given or {}
     )
@@ -93,9 +92,7 @@ def reproduce(
         return 0
     if paths:
         _check_out(out)
-    for package, extra, needed in (("papermill", "notebooks", paths), ("distributed", "cluster", scheduler)):
-        if needed and importlib.util.find_spec(package) is None:
-            raise ValueError(f"got no package {package}; this needs it; pip install 'imachsr[{extra}]'")
+    _check_packages(paths, scheduler)
     one = jobs == seeds == 1 and not (scheduler or launch or given)  # else its time says little to a reader
     minutes = Minutes({path.stem: _settings_shown(path, tier, data, root) for path in paths}) if one else None
     started = time.perf_counter()
@@ -113,6 +110,23 @@ def reproduce(
     for failure in failures:
         print(f"failed: {failure}", file=sys.stderr)
     return 1 if failures else 0
+
+
+def _settings_of(studies: Sequence[Study], plain: Settings, seeds: int, changes: Mapping[str, Any]) -> list[Settings]:
+    """Of the runs of the studies: on the ground of `plain`, with the changes."""
+    every = (study.settings(plain.tier, plain.data, plain.root, seeds) for study in studies)
+    return [_changed(setting, changes) for settings in every for setting in settings]
+
+
+def _changed(settings: Settings, changes: Mapping[str, Any]) -> Settings:
+    """With changes they are no tier's any more."""
+    return replace(settings, tier="custom", **changes) if changes else settings
+
+
+def _check_packages(paths: Sequence[Path], scheduler: str | None) -> None:
+    for package, extra, needed in (("papermill", "notebooks", paths), ("distributed", "cluster", scheduler)):
+        if needed and importlib.util.find_spec(package) is None:
+            raise ValueError(f"got no package {package}; this needs it; pip install 'imachsr[{extra}]'")
 
 
 def _check_out(out: Path) -> None:
@@ -168,8 +182,7 @@ def _settings_shown(path: Path, tier: str, data: str, root: str | None) -> list[
 
 
 def _say_plan(due: Plan) -> None:
-    published = {path.stem for path in published_folder().glob("*.json")}
-    there = sum(key_of(setting) in published for setting in due.missing)
+    there = sum(is_filed(setting, published_folder()) for setting in due.missing)
     expected = f", {clock(due.seconds)} of training expected" if due.seconds else ""
     unknown = f", time unknown of {', '.join(due.untimed)} (never run)" if due.untimed else ""
     again = f" ({there} of them published, run anew here)" if there else ""

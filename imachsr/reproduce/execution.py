@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import json
 import os
-import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ..experiment import course, home, write_atomically
+from ..training.progress import bars_shown
 
 TYPES = {"str": str, "int": int, "float": float, "bool": bool}
 
@@ -103,12 +103,11 @@ def execute(notebook: str | Path, output: str | Path, given: dict[str, Any], *, 
     notebook, output = Path(notebook), Path(output)
     output.parent.mkdir(parents=True, exist_ok=True)
     failed = output.with_suffix(".failed.ipynb")
-    show = sys.stderr.isatty() if progress is None else progress
     try:
         with _private_jupyter():
             papermill.execute_notebook(
                 str(notebook), str(failed), parameters=given, kernel_name="python3", cwd=str(home()),
-                progress_bar=show, request_save_on_cell_execute=True,
+                progress_bar=bars_shown(progress), request_save_on_cell_execute=True,
             )  # fmt: skip
         _check_all_ran(failed)
     except Exception as error:

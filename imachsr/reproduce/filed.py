@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..experiment import Result, Settings, ledger_folder, run
-from .batch import key_of
+from .batch import is_filed
 from .studies import SHORT
 
 
@@ -18,5 +18,5 @@ def filed_or_run(settings: Sequence[Settings], *, ledger: str | Path | None = No
         ledger: folder of results.
     """
     folder = Path(ledger or ledger_folder())
-    asked = [s for s in settings if s.tier in SHORT or (folder / f"{key_of(s)}.json").is_file()]
+    asked = [s for s in settings if s.tier in SHORT or is_filed(s, folder)]
     return [run(setting, ledger=folder) for setting in asked]

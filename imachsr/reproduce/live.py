@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
+from ..training.progress import bars_shown
+
 LINES = 8  # of runs under way that are shown
 
 
@@ -17,7 +19,7 @@ def live_lines(
     """An overall bar with a line below for each run under way; and how to say something above them."""
     from tqdm.auto import tqdm
 
-    hidden = not (sys.stderr.isatty() if progress is None else progress)
+    hidden = not bars_shown(progress)
     with tqdm(total=total, desc="runs", unit="run", disable=hidden) as bar, ExitStack() as below:
         lines: list[Any] = []
 

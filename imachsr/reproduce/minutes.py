@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..experiment import Result, Settings, first_phase, ledger_folder, published_folder, write_atomically
+from ..experiment import Places, Result, Settings, first_phase, ledger_folder, published_folder, write_atomically
 from ..experiment.alone import alone
 from .batch import key_of, provenance_here
 
@@ -58,7 +58,7 @@ class Minutes:
         self._ledger = Path(ledger or ledger_folder())
         self._runs = {notebook: _keys(each) for notebook, each in settings.items()}
         every = {key for keys in self._runs.values() for key in keys}
-        self._missing = {key for key in every if not (self._ledger / f"{key}.json").is_file()}
+        self._missing = {key for key in every if not self._result(key).is_file()}
         self._training = Stopwatch()
 
     def runs_ended(self) -> None:
@@ -77,9 +77,9 @@ class Minutes:
             data: likewise.
         """
         runs = self._runs.get(notebook, [])
-        if not all((self._ledger / f"{key}.json").is_file() for key in runs):
+        if not all(self._result(key).is_file() for key in runs):
             return
-        trained = [Result.read(self._ledger / f"{key}.json") for key in runs if key in self._missing]
+        trained = [Result.read(self._result(key)) for key in runs if key in self._missing]
         if trained and len(trained) < len(runs):
             return
         row = {
@@ -95,6 +95,9 @@ class Minutes:
         }
         _merge(self._ledger, [row])
 
+    def _result(self, key: str) -> Path:
+        return Places(self._ledger, key).result
+
 
 def _others(stopwatches: Sequence[Stopwatch]) -> float | None:
     """Cores that other programs kept busy, on average over all of the time; None where it is not known."""
@@ -109,7 +112,7 @@ def _keys(settings: Sequence[Settings]) -> list[str]:
     return [*dict.fromkeys(map(key_of, every))]
 
 
-def minutes(folder: str | Path | None = None) -> list[dict[str, Any]]:
+def measured_minutes(folder: str | Path | None = None) -> list[dict[str, Any]]:
     """What was measured, one row per notebook, tier, data, and first time or again; by default the published rows."""
     path = Path(folder or published_folder()) / FILE
     return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else []
@@ -122,7 +125,7 @@ def publish_minutes(*, ledger: str | Path | None = None, published: str | Path |
         ValueError: nothing was measured.
     """
     ledger, published = Path(ledger or ledger_folder()), Path(published or published_folder())
-    rows = minutes(ledger)
+    rows = measured_minutes(ledger)
     if not rows:
         raise ValueError(f"got no minutes in {ledger}; each execution files them; `imachsr reproduce` a notebook first")
     return _merge(published, rows)
@@ -130,7 +133,7 @@ def publish_minutes(*, ledger: str | Path | None = None, published: str | Path |
 
 def _merge(folder: Path, rows: Sequence[Mapping[str, Any]]) -> Path:
     with alone(folder / f".{FILE}.lock"):  # two batches may file at once
-        kept = {tuple(row[name] for name in SAME): row for row in [*minutes(folder), *rows]}
+        kept = {tuple(row[name] for name in SAME): row for row in [*measured_minutes(folder), *rows]}
         lines = [json.dumps(kept[same]) for same in sorted(kept)]
         write_atomically(folder / FILE, "[\n" + ",\n".join(lines) + "\n]\n")
     return folder / FILE

@@ -9,7 +9,7 @@ from typing import Any
 
 from ..claims.sources import HS3_POINTS
 from ..experiment import Result, Settings
-from ..experiment.settings import OF_CLUSTERS, OF_POINTS
+from ..experiment.settings import OF_SCHEME
 
 MOBILE = ("topformer_tiny", "seaformer_tiny")
 REPORTED = ("conventional", "imacsr", "imachsr")  # off, and on: both papers print the same table
@@ -49,7 +49,7 @@ def of_cells(results: Sequence[Result], settings: Sequence[Settings]) -> list[Re
 def cell(settings: Settings) -> tuple[Any, ...]:
     """What a run is in a study: its scheme, what is asked of its points and where."""
     decisive = settings.decisive()
-    asked = [name for name in (*OF_POINTS, *OF_CLUSTERS, "analysis") if name in decisive]
+    asked = [name for name in (*OF_SCHEME, "analysis") if name in decisive]
     return (settings.scheme, *((name, decisive[name]) for name in asked))
 
 

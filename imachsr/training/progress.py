@@ -15,13 +15,15 @@ from .state import Epoch, Tally
 def progress_bar(loader: Iterable, label: str, progress: bool | None, *, done: int = 0) -> Iterator[Any]:
     from tqdm.auto import tqdm
 
-    show = interactive() if progress is None else progress
-    with tqdm(loader, desc=label.strip(), unit="batch", initial=done, leave=False, disable=not show) as bar:
+    hidden = not bars_shown(progress)
+    with tqdm(loader, desc=label.strip(), unit="batch", initial=done, leave=False, disable=hidden) as bar:
         yield bar
 
 
-def interactive() -> bool:
-    """A terminal, or a notebook somebody looks at; not a notebook run in batch."""
+def bars_shown(progress: bool | None) -> bool:
+    """As asked; by default on a terminal, or in a notebook somebody looks at, but not in one run in batch."""
+    if progress is not None:
+        return progress
     ipython = sys.modules.get("IPython")
     shell = ipython.get_ipython() if ipython else None
     return sys.stderr.isatty() or (getattr(shell, "kernel", None) is not None and "TQDM_DISABLE" not in os.environ)

@@ -99,7 +99,7 @@ def test_length_takes_frames_evenly(camvid_701):
     every, some = camvid_at(camvid_701, part="test"), camvid_at(camvid_701, part="test", length=10)
     positions = [stems(every).index(stem) for stem in stems(some)]
     assert {b - a for a, b in pairwise(positions)} <= {23, 24}
-    with pytest.raises(ValueError, match=r"length=234; this part has 233 frames; choose 1 to 233"):
+    with pytest.raises(ValueError, match=r"got length=234; this part has 233 frames; choose 1 to 233"):
         camvid_at(camvid_701, part="test", length=234)
 
 
@@ -210,9 +210,9 @@ def test_real_labels_are_classes_or_void(real, part):
 
 
 def test_unknown_split_and_part(camvid, camvid_701):
-    with pytest.raises(ValueError, match=r"split 'random'; camvid has the splits standard, random600, .*; choose one"):
+    with pytest.raises(ValueError, match=r"got split 'random'; camvid has the splits standard, random600, .*; choose"):
         camvid_at(camvid, "random")
-    with pytest.raises(ValueError, match=r"part 'val'; split 'val101' of camvid has the parts train, test; choose one"):
+    with pytest.raises(ValueError, match=r"got part 'val'; split 'val101' of camvid has the parts train, test; choose"):
         camvid_at(camvid_701, "val101", part="val")
 
 
@@ -254,7 +254,7 @@ def test_empty_list(camvid):
 
 
 def test_splits_of_701_need_701(camvid):
-    with pytest.raises(ValueError, match=r"5 pairs; split 'blocked600' deals out all 701 frames; fetch"):
+    with pytest.raises(ValueError, match=r"got 5 pairs; split 'blocked600' deals out all 701 frames; fetch"):
         camvid_at(camvid, "blocked600")
 
 

@@ -100,12 +100,12 @@ def test_half_a_pair_is_named(root, gone, words):
 
 
 def test_splits_of_701_need_701(root):
-    with pytest.raises(ValueError, match=r"6 pairs; split 'blocked600' deals out all 701 frames; restore"):
+    with pytest.raises(ValueError, match=r"got 6 pairs; split 'blocked600' deals out all 701 frames; restore"):
         datasets.create("camvid", "blocked600", root=root)
 
 
 def test_the_segnet_layout_knows_11(camvid):
-    with pytest.raises(ValueError, match=r"classes=31 for the SegNet layout .* its masks know 11; leave classes out"):
+    with pytest.raises(ValueError, match=r"got classes=31 for the SegNet layout .* its masks know 11; leave classes"):
         datasets.create("camvid", root=camvid, classes=31)
 
 

@@ -95,7 +95,7 @@ def test_frames_are_sorted(root):
 
 
 def test_test_labels_are_withheld(root):
-    with pytest.raises(ValueError, match=r"part 'test' of cityscapes: its labels are withheld .*; take part 'val', or"):
+    with pytest.raises(ValueError, match=r"got part 'test' of cityscapes: its labels are withheld .*; take part 'val'"):
         datasets.create("cityscapes", root=root, part="test")
     scored = datasets.create("cityscapes", "val500", root=root, part="test")
     assert [item.name for item in scored.source.items] == FRAMES["val"]

@@ -71,26 +71,32 @@ def test_seed_is_of_the_data(camvid_701):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ({"name": "kitti"}, r"dataset 'kitti'; there are streets, camvid, cityscapes, .*; choose one of them"),
-        ({"part": "training"}, r"part 'training'; the parts are train, val, test; choose one of them"),
-        ({"split": "random600"}, r"split 'random600'; streets has the splits standard, tune; choose one"),
+        ({"name": "kitti"}, r"got dataset 'kitti'; there are streets, camvid, cityscapes, .*; choose one of them"),
+        ({"part": "training"}, r"got part 'training'; the parts are train, val, test; choose one of them"),
+        ({"split": "random600"}, r"got split 'random600'; streets has the splits standard, tune; choose one"),
         (
             {"split": "tune", "part": "val"},
-            r"part 'val'; split 'tune' of streets has the parts train, test; choose one",
+            r"got part 'val'; split 'tune' of streets has the parts train, test; choose one",
         ),
-        ({"root": "somewhere"}, r"root 'somewhere' for streets; they are drawn, not read; .* leave root out"),
-        ({"augment": True, "part": "val"}, r"augment=True with part 'val'; only part 'train' is augmented; leave"),
-        ({"name": "camvid"}, r"camvid without root; it reads files; fetch them with `imachsr data get camvid --root"),
+        ({"root": "somewhere"}, r"got root 'somewhere' for streets; they are drawn, not read; .* leave root out"),
+        ({"augment": True, "part": "val"}, r"got augment=True with part 'val'; only part 'train' is augmented; leave"),
+        (
+            {"name": "camvid"},
+            r"got camvid without root; it reads files; fetch them with `imachsr data get camvid --root",
+        ),
         ({"name": "camvid", "root": "/no/such"}, r"no folder at .*such; CamVid's root holds .*; fetch a fresh copy"),
-        ({"size": (0, 64)}, r"size \(0, 64\); sizes are \(height, width\) in whole pixels; pass one such as"),
-        ({"size": (64,)}, r"size \(64,\); sizes are \(height, width\)"),
-        ({"size": (60.0, 80)}, r"size \(60.0, 80\); sizes are \(height, width\)"),
-        ({"augment": True, "crop": (0, 4)}, r"crop \(0, 4\); sizes are \(height, width\) in whole pixels"),
-        ({"crop": (8, 8)}, r"crop=\(8, 8\) without augment=True; crops are cut by augmentation; set augment, or leave"),
-        ({"classes": 19}, r"classes=19 for streets; it has 11; choose that, or leave it out"),
-        ({"inputs": "hha"}, r"inputs='hha' for streets; it has 'rgb'; choose that, or leave it out"),
-        ({"name": "nyudv2"}, r"nyudv2 without root; it reads files; say where they are"),
-        ({"augment": True, "augment_seed": -1}, r"augmentation seed -1; seeds are whole numbers from 0 up"),
+        ({"size": (0, 64)}, r"got size \(0, 64\); sizes are \(height, width\) in whole pixels; pass one such as"),
+        ({"size": (64,)}, r"got size \(64,\); sizes are \(height, width\)"),
+        ({"size": (60.0, 80)}, r"got size \(60.0, 80\); sizes are \(height, width\)"),
+        ({"augment": True, "crop": (0, 4)}, r"got crop \(0, 4\); sizes are \(height, width\) in whole pixels"),
+        (
+            {"crop": (8, 8)},
+            r"got crop=\(8, 8\) without augment=True; crops are cut by augmentation; set augment, or leave",
+        ),
+        ({"classes": 19}, r"got classes=19 for streets; it has 11; choose that, or leave it out"),
+        ({"inputs": "hha"}, r"got inputs='hha' for streets; it has 'rgb'; choose that, or leave it out"),
+        ({"name": "nyudv2"}, r"got nyudv2 without root; it reads files; say where they are"),
+        ({"augment": True, "augment_seed": -1}, r"got augmentation seed -1; seeds are whole numbers from 0 up"),
     ],
 )
 def test_refusals(arguments, words):
@@ -107,7 +113,9 @@ def test_verify_reads_the_masks_before_the_first_step(camvid):
 
 def test_only_files_are_checked(camvid):
     assert datasets.check("camvid", camvid, progress=False).counts == {"train": 3, "val": 1, "test": 1}
-    with pytest.raises(ValueError, match=r"dataset 'streets'; those with files are camvid, cityscapes, .*; choose one"):
+    with pytest.raises(
+        ValueError, match=r"got dataset 'streets'; those with files are camvid, cityscapes, .*; choose one"
+    ):
         datasets.check("streets", camvid)
 
 

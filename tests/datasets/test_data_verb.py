@@ -31,14 +31,14 @@ def test_pack_makes_a_root(camvid, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (["pack", "camvid", "--root", "x", "--to", "y"], "data pack without --size; it needs one"),
+        (["pack", "camvid", "--root", "x", "--to", "y"], "got data pack without --size; it needs one"),
         (
             ["check", "camvid", "--root", "x", "--to", "y"],
-            "--to with data check; it belongs to data pack; leave it out",
+            "got --to with data check; it belongs to data pack; leave it out",
         ),
         (
             ["get", "camvid", "--root", "x", "--classes", "11"],
-            "--classes with data get; it belongs to data check and pack",
+            "got --classes with data get; it belongs to data check and pack",
         ),
         (["check", "synthia_sf", "--root", "x", "--classes", "20"], "classes=20 for synthia_sf; it has 19 or 22 or 23"),
         (["check", "nyudv2", "--root", "x", "--inputs", "sound"], "inputs='sound' for nyudv2; it has 'rgb+hha' or"),

@@ -104,9 +104,9 @@ def test_bad_depth_is_named(root, damage, words):
 
 
 def test_no_val_and_no_other_split(root):
-    with pytest.raises(ValueError, match="part 'val'; split 'standard' of nyudv2 has the parts train, test; choose"):
+    with pytest.raises(ValueError, match="got part 'val'; split 'standard' of nyudv2 has the parts train, test"):
         datasets.create("nyudv2", root=root, part="val")
-    with pytest.raises(ValueError, match="split 'half'; nyudv2 has the split standard; choose it"):
+    with pytest.raises(ValueError, match="got split 'half'; nyudv2 has the split standard; choose it"):
         datasets.create("nyudv2", "half", root=root)
 
 

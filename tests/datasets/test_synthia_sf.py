@@ -101,7 +101,7 @@ def test_split_by_counts_is_a_draw_by_seed(root):
 @pytest.mark.parametrize(
     ("split", "words"),
     [
-        ("standard", "split 'standard'; SYNTHIA-SF has no published split; state one: 'random:1596/628'"),
+        ("standard", "got split 'standard'; SYNTHIA-SF has no published split; state one: 'random:1596/628'"),
         ("random:15/8", rf"15 \+ 8 = 23 frames; they must add to {ALL}; state one"),
         ("random:24/0", rf"they must add to {ALL}"),
         ("sequences:1,2/3", rf"9 \+ 3 = 12 frames; they must add to {ALL}"),

@@ -196,7 +196,7 @@ def test_scales_and_flips_are_all_used():
 
 
 def test_negative_seed():
-    with pytest.raises(ValueError, match="augmentation seed -1; seeds are whole numbers from 0 up; choose one"):
+    with pytest.raises(ValueError, match="got augmentation seed -1; seeds are whole numbers from 0 up; choose one"):
         Augment(seed=-1)
 
 

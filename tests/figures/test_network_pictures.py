@@ -22,7 +22,7 @@ def test_counts_are_those_of_the_official_networks(shared):
 
 
 def test_networks_are_built_without_memory():
-    network, inputs = networks.on_meta("sagate_resnet101", classes=5, size=(64, 64))
+    network, inputs = networks.outline("sagate_resnet101", classes=5, size=(64, 64))
     assert len(inputs) == 2
     assert all(tensor.is_meta for tensor in (*network.parameters(), *network.buffers(), *inputs))
 

@@ -221,7 +221,7 @@ def test_refusals():
     points = imachsr.choose_points(imachsr.find_points(network, images), 2)
     with pytest.raises(ValueError, match="got clusters for 1 points and 2 points"):
         fuse(network, points, CLUSTERS[:1], images)
-    with pytest.raises(ValueError, match=r"each point needs two or more"):
+    with pytest.raises(ValueError, match=r"each point needs two or more; give as many"):
         fuse(network, points, CLUSTERS, images, channels=[1, 4])
     network, points = fused()
     wrong = imachsr.scheme("hs3_fuse", clusters=[CLUSTERS[1], CLUSTERS[0]])

@@ -37,7 +37,7 @@ def test_nyudv2_groups_its_forty_classes(shared):
 def test_halving():
     assert halving(40, 3) == [5, 10, 20]
     assert halving(5, 4) == [2, 2, 2, 2]
-    with pytest.raises(ValueError, match="two classes and one point at least"):
+    with pytest.raises(ValueError, match="two classes and one point at least; pass more"):
         halving(1, 1)
 
 

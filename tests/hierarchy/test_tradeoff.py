@@ -104,7 +104,7 @@ def test_several_crossings_take_the_hardest_task_and_none_the_easiest():
 @pytest.mark.parametrize(
     ("wishes", "words"),
     [
-        ({"theta": 91}, r"got theta=91; it goes from 0 .* to 90"),
+        ({"theta": 91}, r"got theta=91; it goes from 0 .* to 90 .*; choose one"),
         ({"final": 60.0}, r"got final=60.0; .* divide per cent by 100"),
         ({"unit": 0.0}, r"got unit=0.0; it is mIoU per class and positive"),
     ],

@@ -17,7 +17,7 @@ from imachsr.cli import main
 from imachsr.experiment import Result, Settings, first_phase
 from imachsr.experiment.alone import alone
 from imachsr.reproduce import everything, plan, run_all
-from imachsr.reproduce.batch import Plan, _log, _submitting, cores, gpus, key_of, run_one, words
+from imachsr.reproduce.batch import Plan, _log, _on_this_machine, cores, gpus, key_of, run_one, words
 from imachsr.reproduce.studies import STUDIES
 
 TINY = Settings(size=(32, 48), length=4, epochs=1, batch_size=2, scheme="conventional")
@@ -249,7 +249,7 @@ def test_a_run_that_begins_while_the_batch_stops_is_stopped():
             began(child)
         return child.returncode
 
-    with pytest.raises(KeyboardInterrupt), _submitting(1, None, ()) as submit:  # noqa: PT012
+    with pytest.raises(KeyboardInterrupt), _on_this_machine(1, ()) as submit:  # noqa: PT012
         ended = submit(begin_late)
         taken.wait()
         raise KeyboardInterrupt

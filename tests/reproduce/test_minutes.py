@@ -13,7 +13,7 @@ from conftest import REPOSITORY
 from imachsr import lessons
 from imachsr.cli import main
 from imachsr.experiment import METRICS, Result, Settings
-from imachsr.reproduce.minutes import Minutes, Stopwatch, _strangers, minutes, publish_minutes
+from imachsr.reproduce.minutes import Minutes, Stopwatch, _strangers, measured_minutes, publish_minutes
 
 SETTINGS = [Settings.at("smoke", scheme=scheme, points=2, length=8, epochs=1) for scheme in ("conventional", "imachsr")]
 
@@ -38,11 +38,11 @@ def test_first_time_counts_the_runs_again_does_not_and_half_of_them_is_neither(t
     half = Minutes({"09_small": SETTINGS}, ledger=tmp_path)
     file(tmp_path, names["imachsr"], SETTINGS[1])
     half.note("09_small", watch(5.0), tier="smoke", data="streets")
-    assert minutes(tmp_path) == []
+    assert measured_minutes(tmp_path) == []
     first._training = watch(90.0, 1.4)
     first.note("09_small", watch(30.0, 0.6), tier="smoke", data="streets")
     Minutes({"09_small": SETTINGS}, ledger=tmp_path).note("09_small", watch(12.0), tier="smoke", data="streets")
-    rows = minutes(tmp_path)
+    rows = measured_minutes(tmp_path)
     assert [(row["again"], row["runs"], row["seconds"]) for row in rows] == [(False, 2, 150.0), (True, 0, 12.0)]
     words = lessons.minutes("09", rows=rows).splitlines()[0]
     cores = f"{rows[0]['cores']} cores"
@@ -54,7 +54,7 @@ def test_where_a_run_failed_nothing_is_filed(tmp_path, monkeypatch):
     monkeypatch.setattr("imachsr.reproduce.minutes.key_of", lambda settings: f"{settings.scheme:a<16}"[:16])
     found = Minutes({"09_small": SETTINGS}, ledger=tmp_path)
     found.note("09_small", watch(5.0), tier="lab", data="camvid")
-    assert minutes(tmp_path) == []
+    assert measured_minutes(tmp_path) == []
 
 
 def test_a_newer_measurement_takes_the_place_and_publishing_keeps_the_rest(tmp_path):
@@ -69,15 +69,16 @@ def test_a_newer_measurement_takes_the_place_and_publishing_keeps_the_rest(tmp_p
     ):
         Minutes({}, ledger=folder).note(name, watch(seconds), tier="smoke", data="streets")
     publish_minutes(ledger=here, published=there)
-    assert [(row["notebook"], row["seconds"]) for row in minutes(there)] == [("03_x", 6.0), ("05_x", 60.0)]
+    assert [(row["notebook"], row["seconds"]) for row in measured_minutes(there)] == [("03_x", 6.0), ("05_x", 60.0)]
 
 
 def test_words_name_other_data_and_notebooks_without_tiers(tmp_path):
     note = Minutes({}, ledger=tmp_path).note
     note("03_x", watch(60.0), tier="lesson", data="camvid")
     note("14_x", watch(30.0))
-    assert lessons.minutes("03", rows=minutes(tmp_path)).splitlines()[:2][1].startswith("lesson   camvid: 1.0 min (")
-    assert lessons.minutes("14", rows=minutes(tmp_path)).startswith("every    0.5 min (")
+    rows = measured_minutes(tmp_path)
+    assert lessons.minutes("03", rows=rows).splitlines()[:2][1].startswith("lesson   camvid: 1.0 min (")
+    assert lessons.minutes("14", rows=rows).startswith("every    0.5 min (")
 
 
 def test_what_others_took_during_the_trainings_is_known_once_they_are_over(tmp_path, monkeypatch):
@@ -88,7 +89,7 @@ def test_what_others_took_during_the_trainings_is_known_once_they_are_over(tmp_p
         if ended:
             found.runs_ended()
         found.note("09_small", watch(30.0), tier="smoke", data="streets")
-        (row,) = minutes(tmp_path / f"{ended}")
+        (row,) = measured_minutes(tmp_path / f"{ended}")
         assert (row["others"] is not None) == (ended and _strangers() is not None)
 
 
@@ -117,7 +118,7 @@ def test_verb_tells_the_published_minutes(capsys):
 
 
 def test_published_minutes_are_of_notebooks_there_are():
-    for row in minutes(REPOSITORY / "data" / "results"):
+    for row in measured_minutes(REPOSITORY / "data" / "results"):
         assert (REPOSITORY / "notebooks" / f"{row['notebook']}.ipynb").is_file()
         assert row["seconds"] > 0
 

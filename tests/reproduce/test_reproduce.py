@@ -4,6 +4,8 @@ import importlib.util
 import json
 import os
 import re
+import sys
+from types import SimpleNamespace
 
 import nbformat
 import pytest
@@ -11,6 +13,7 @@ import pytest
 from imachsr import reproduce
 from imachsr.experiment import published_folder, results
 from imachsr.reproduce import everything, execution, report
+from imachsr.training.progress import bars_shown
 
 PARAMETERS = """tier: str = "smoke"  # smoke or lesson
 count: int = 2  # how many
@@ -231,3 +234,15 @@ def test_report_of_a_checkout_has_chapters_claims_and_choices(tmp_path):
     widest = max(row.count("<td") for row in page.split("<tr>") if "data-name" in row)
     assert widest <= 6, "a claim fits the page"
     assert not re.search(r'(?:src|href)="(?:https?:)?//', page), "opens offline"
+
+
+def test_bars_are_shown_where_somebody_looks(monkeypatch):
+    shell = SimpleNamespace(kernel=object())
+    monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(get_ipython=lambda: shell))
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: False)
+    monkeypatch.delenv("TQDM_DISABLE", raising=False)
+    assert bars_shown(None)
+    assert not bars_shown(False)
+    monkeypatch.setenv("TQDM_DISABLE", "1")  # a notebook that is run in batch
+    assert not bars_shown(None)
+    assert bars_shown(True)
