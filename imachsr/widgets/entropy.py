@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from .explorer import Explorer, explorer, numbers, picture, table
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 
 @dataclass(frozen=True)
@@ -118,6 +115,8 @@ def entropy_explorer(
 
 
 def _entropy_html(effect: EntropyEffect, lambda_: float, temperature: float) -> str:
+    from ..figures.entropy import entropies
+
     shares = 100 * effect.before.mean(), 100 * effect.after.mean()
     caption = (
         f"Weight {lambda_:g}, temperature {temperature:g}: entropy {shares[0]:.1f} % of its maximum before, "
@@ -141,27 +140,6 @@ def _entropy_html(effect: EntropyEffect, lambda_: float, temperature: float) -> 
             ("after", effect.after, effect.ranked_after, effect.moved),
         )
     ]
-    return picture(_entropy_figure(effect), alt, caption) + table(rows)
-
-
-def _entropy_figure(effect: EntropyEffect) -> Figure:
-    import matplotlib.pyplot as plt
-    import seaborn as sns
-
-    figure, axes = plt.subplots(1, 3, figsize=(10, 2.7), layout="constrained")
-    for axis, title, share in zip(axes, ("before", "after"), (effect.before, effect.after), strict=False):
-        image = axis.imshow(100 * share, vmin=0, vmax=100, cmap="cividis", interpolation="nearest")
-        axis.set(title=title, xticks=[], yticks=[])
-    figure.colorbar(image, ax=axes[1], label="entropy (% of log C)")
-    ranks = np.arange(min(len(effect.ranked_before), 12))
-    colors = sns.color_palette("colorblind")
-    for shift, name, ranked, color in (
-        (-0.2, "before", effect.ranked_before, colors[7]),
-        (0.2, "after", effect.ranked_after, colors[0]),
-    ):
-        axes[2].bar(ranks + shift, ranked[: len(ranks)], 0.4, label=name, color=color)
-    axes[2].set(ylim=(0, 1), xlabel="channels, from the largest down", ylabel="mean probability", xticks=ranks)
-    axes[2].set_xticklabels(ranks + 1)
-    axes[2].legend(frameon=False)
-    sns.despine(ax=axes[2])
-    return figure
+    shares_of = {"before": effect.before, "after": effect.after}
+    ranked_of = {"before": effect.ranked_before, "after": effect.ranked_after}
+    return picture(entropies(shares_of, ranked_of), alt, caption) + table(rows)
