@@ -9,6 +9,10 @@ import numpy as np
 
 from .explorer import Explorer, explorer, numbers, picture, table
 
+STEPS = 200  # of gradient descent
+LAMBDAS = np.linspace(0, 4, 9).tolist()
+TEMPERATURES = np.geomspace(0.25, 4, 9).round(3).tolist()
+
 
 @dataclass(frozen=True)
 class EntropyEffect:
@@ -29,7 +33,7 @@ class EntropyEffect:
     moved: float
 
 
-def compute_entropy(features: np.ndarray, *, lambda_: float, temperature: float, steps: int = 200) -> EntropyEffect:
+def compute_entropy(features: np.ndarray, *, lambda_: float, temperature: float) -> EntropyEffect:
     """Where features settle between a pull back to what they were, f0, and the regularizer (iMacSR Eq. 3).
 
     At each position, gradient descent from f0 on
@@ -42,7 +46,6 @@ def compute_entropy(features: np.ndarray, *, lambda_: float, temperature: float,
         features: f0, (C, h, w) with at least two channels.
         lambda_: weight of the negative entropy, not negative.
         temperature: divides the features before the softmax, positive.
-        steps: of gradient descent.
 
     Raises:
         ValueError: features of another shape, a negative weight, a temperature that is not positive.
@@ -54,7 +57,7 @@ def compute_entropy(features: np.ndarray, *, lambda_: float, temperature: float,
     start = np.asarray(features, dtype=np.float64)
     _check_entropy(start, lambda_, temperature)
     f, step = start.copy(), 1 / (1 + lambda_ / temperature**2)
-    for _ in range(steps):
+    for _ in range(STEPS):
         p, log_p = _channel_softmax(f / temperature)
         slope = p * (log_p - (p * log_p).sum(0)) / temperature
         f -= step * (f - start + lambda_ * slope)
@@ -87,15 +90,11 @@ def _spread(f: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return -(p * log_p).sum(0) / np.log(len(f)), -np.sort(-p, axis=0).mean((1, 2))
 
 
-def entropy_explorer(
-    features: Any, *, lambdas: float = 4.0, temperatures: tuple[float, float] = (0.25, 4.0)
-) -> Explorer:
+def entropy_explorer(features: Any) -> Explorer:
     """Picks weight and temperature of the negative entropy and redraws what a feature map becomes.
 
     Args:
         features: one map (C, h, w), a tensor or an array.
-        lambdas: the largest weight offered.
-        temperatures: the lowest and highest offered.
 
     Raises:
         ValueError: features of another shape.
@@ -106,10 +105,9 @@ def entropy_explorer(
     def render(lambda_: float, temperature: float) -> str:
         return _entropy_html(compute_entropy(maps, lambda_=lambda_, temperature=temperature), lambda_, temperature)
 
-    steps = np.geomspace(*temperatures, 9).round(3).tolist()
     controls = {
-        "lambda_": numbers("Weight lambda", np.linspace(0, lambdas, 9).round(3).tolist(), lambdas / 4),
-        "temperature": numbers("Temperature", steps, min(steps, key=lambda t: abs(t - 1))),
+        "lambda_": numbers("Weight lambda", LAMBDAS, 1.0),
+        "temperature": numbers("Temperature", TEMPERATURES, 1.0),
     }
     return explorer(controls, render)
 
