@@ -191,7 +191,7 @@ def test_a_kept_network_is_exported_and_computes_the_same(tmp_path):
         export(result.key, tmp_path, tmp_path / "out")
 
 
-def test_points_by_name_are_those_supervised(tmp_path):
+def test_points_by_name_are_those_supervised():
     names = ("network.encoder.layer3", "network.decoder.aspp.0")
     settings = replace(TINY, scheme="deep_supervision", points=2, names=names)
     assert tuple(point.name for point in build(settings, 11, torch.zeros(3, *TINY.size)).points) == names
