@@ -12,7 +12,6 @@ import sys
 import threading
 import time
 from dataclasses import asdict, replace
-from pathlib import Path
 
 import pytest
 import torch
@@ -323,7 +322,7 @@ def test_the_share_kept_out_is_the_same_run_named_or_not():
 
 def test_keys_of_published_results_stay():
     """Settings may grow; results filed before must still answer."""
-    published = results(Path(__file__).parents[1] / "data" / "results")
+    published = results(REPOSITORY / "data" / "results")
     assert published
     for result in published:
         known = {
