@@ -187,7 +187,7 @@ def main() -> None:
     device = "cuda" if torch.cuda.is_available() else "cpu"
     shape = tuple(arguments.shape or ((8, 512, 1024) if device == "cuda" else (2, 240, 320)))
     results: dict[str, Any] = {
-        "machine": machine(arguments.threads), "classes": CLASSES, "rounds": arguments.rounds, "networks": [],
+        "machine": machine(), "classes": CLASSES, "rounds": arguments.rounds, "networks": [],
     }  # fmt: skip
     for name in arguments.networks:
         results["networks"].append(measure(name, shape, arguments.rounds, device))  # type: ignore[arg-type]

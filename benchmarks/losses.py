@@ -4,8 +4,9 @@
     python benchmarks/losses.py --skip step           # kernels alone
     python benchmarks/losses.py --threads 2 --rounds 9
 
-Correctness comes first: nothing is timed that does not agree with float64. Times of one case are taken turn by turn, so
-that a busy neighbour hits all alike; ratios are medians over rounds. Memory is the peak beyond what was there before.
+Correctness comes first: nothing is timed that does not agree with float64. Times of one case are taken turn by turn,
+there and back, so that a busy neighbour hits all alike; ratios are medians over rounds. Memory is the peak beyond what
+was there before.
 """
 
 from __future__ import annotations
@@ -16,12 +17,9 @@ import gc
 import importlib.metadata
 import json
 import os
-import platform
 import statistics
 import sys
-import time
-from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -31,8 +29,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 import imachsr
-from imachsr import losses
-from imachsr.experiment import write_atomically
+from imachsr import complexity, losses
+from imachsr.experiment import provenance, write_atomically
 
 OUT = Path(__file__).resolve().parents[1] / "data" / "results" / "benchmarks" / "losses.json"
 Run = Callable[[], Tensor]
@@ -129,24 +127,10 @@ def step_of(loss: Callable[..., Tensor], tensor: Tensor) -> Run:
     return run
 
 
-def seconds(run: Run, device: str) -> float:
-    if device == "cuda":
-        torch.cuda.synchronize()
-    start = time.perf_counter()
-    run()
-    if device == "cuda":
-        torch.cuda.synchronize()
-    return time.perf_counter() - start
-
-
 def peak_bytes(run: Run, device: str) -> int | None:
-    """The most memory held at once beyond what was held before; on CPU from Linux's high-water mark."""
+    """`complexity.peak_bytes`; on a CPU, of which it knows nothing, from Linux's high-water mark."""
     if device == "cuda":
-        torch.cuda.synchronize()
-        torch.cuda.reset_peak_memory_stats()
-        before = torch.cuda.memory_allocated()
-        run()
-        return torch.cuda.max_memory_allocated() - before
+        return complexity.peak_bytes(run, device)
     try:
         gc.collect()
         ctypes.CDLL(None).malloc_trim(0)  # freed memory that the allocator kept would hide what the run takes
@@ -163,30 +147,9 @@ def _status(field: str) -> int:
     return int(line.split()[1]) * 1024
 
 
-def kept_bytes(forward: Callable[[], Any]) -> int:
-    """Bytes of distinct storages that a forward pass keeps for backward."""
-    kept: dict[int, int] = {}
-
-    def keep(tensor: Tensor) -> Tensor:
-        storage = tensor.untyped_storage()
-        kept[storage.data_ptr()] = storage.nbytes()
-        return tensor.detach()  # else what saves its own result keeps itself alive
-
-    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
-        holder = forward()
-    del holder
-    return sum(kept.values())
-
-
-def race(runs: dict[str, Run], device: str, rounds: int) -> dict[str, list[float]]:
-    """Seconds of every run in every round, turn by turn, after one round to warm up."""
-    for run in runs.values():
-        run()
-    times: dict[str, list[float]] = {name: [] for name in runs}
-    for _ in range(rounds):
-        for name, run in runs.items():
-            times[name].append(seconds(run, device))
-    return times
+def walls(runs: Mapping[str, Callable[[], Any]], device: str, rounds: int) -> dict[str, list[float]]:
+    """Seconds by the clock of every run in every round, see `complexity.race`."""
+    return {name: [took.wall for took in times] for name, times in complexity.race(runs, rounds, device).items()}
 
 
 def ratio(times: dict[str, list[float]], one: str, other: str) -> float:
@@ -197,7 +160,7 @@ def ratio(times: dict[str, list[float]], one: str, other: str) -> float:
 def measure_case(case: dict[str, Any], device: str, rounds: int) -> dict[str, Any]:
     off = check(case)
     runs = {impl: step_of(loss, case["tensor"]) for impl, loss in case["runs"].items()}
-    times, base, fast = race(runs, device, rounds), case["base"], "numba" if device == "cpu" else "triton"
+    times, base, fast = walls(runs, device, rounds), case["base"], "numba" if device == "cpu" else "triton"
     memory = {impl: peak_bytes(run, device) for impl, run in runs.items()}
     row = {
         "name": case["name"], "shape": case["shape"], "device": device, "base": base, "off": off,
@@ -220,7 +183,7 @@ def floor(case: dict[str, Any], times: list[float]) -> dict[str, Any]:
     traffic = 2 * tensor.nbytes + targets.nbytes
     exponentials = targets.numel() * tensor.shape[1]
     block = torch.empty(2**28, dtype=torch.uint8, device="cuda")
-    copy = statistics.median(seconds(lambda: block.clone(), "cuda") for _ in range(9))
+    copy = statistics.median(complexity.seconds(block.clone, "cuda").wall for _ in range(9))
     source = torch.zeros(2**26, device="cuda")
     properties = torch.cuda.get_device_properties(0)
     clock = getattr(properties, "clock_rate", 1.7e6) * 1e3  # Hz
@@ -269,8 +232,8 @@ def train_step(trainee: nn.Module, images: Tensor, targets: Tensor, device: str,
 
 def measure_steps(device: str, shape: tuple[int, int, int], rounds: int) -> dict[str, Any]:
     runs = steps(device, shape)
-    times = race(runs, device, rounds)
-    kept = {name: kept_bytes(partial(run, backward=False)) for name, run in runs.items()}
+    times = walls(runs, device, rounds)
+    kept = {name: complexity.kept_bytes(partial(run, backward=False)) for name, run in runs.items()}
     memory = {name: peak_bytes(run, device) for name, run in runs.items()}
     scheme, others = "imachsr_fused", ("conventional_fused", "conventional_eager")
     return {
@@ -285,18 +248,15 @@ def measure_steps(device: str, shape: tuple[int, int, int], rounds: int) -> dict
     }  # fmt: skip
 
 
-def machine(threads: int) -> dict[str, Any]:
-    """What the numbers were taken on."""
-    info = Path("/proc/cpuinfo")
-    names = [x for x in info.read_text().splitlines() if x.startswith("model name")] if info.exists() else []
-    packages = ("torch", "numba", "numpy", "triton", "imachsr")
+def machine() -> dict[str, Any]:
+    """What the numbers were taken on: `provenance`, and what else speed hangs on."""
+    origin = provenance()
+    processor = origin.pop("device")
     return {
-        "processor": names[0].split(":")[1].strip() if names else platform.processor(),
-        "cores": os.cpu_count(), "threads": threads, "system": platform.system(), "python": platform.python_version(),
+        **origin, "processor": processor, "cores": os.cpu_count(),
         "gpu": torch.cuda.get_device_name(0) if torch.cuda.is_available() else None,
-        "versions": {name: _version(name) for name in packages},
+        "versions": {name: _version(name) for name in ("torch", "numba", "triton")},
         "load_at_start": os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
-        "date": datetime.now(UTC).isoformat(timespec="seconds"),
     }  # fmt: skip
 
 
@@ -325,7 +285,7 @@ def main() -> None:
     parser.add_argument("--skip", nargs="*", choices=["cpu", "cuda", "step"], default=[], help="parts to leave out")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
-    results: dict[str, Any] = {"machine": machine(arguments.threads), "rounds": arguments.rounds, "rows": []}
+    results: dict[str, Any] = {"machine": machine(), "rounds": arguments.rounds, "rows": []}
     for device in ("cpu", "cuda"):
         if device in arguments.skip:
             continue

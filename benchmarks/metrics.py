@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from losses import machine, race, ratio
+from losses import machine, ratio, walls
 from torch import Tensor
 
 from imachsr.experiment import write_atomically
@@ -63,7 +63,7 @@ def counting(device: str, rounds: int) -> dict[str, Any]:
     }
     if not torch.equal(runs["imachsr"](), runs["torchmetrics"]()):
         sys.exit("the two confusion matrices differ; nothing is timed on wrong results")
-    times = race(runs, device, rounds)
+    times = walls(runs, device, rounds)
     speedup = ratio(times, "torchmetrics", "imachsr")
     return {
         "name": "confusion", "shape": SHAPE, "classes": CLASSES, "device": device,
@@ -82,7 +82,7 @@ def measuring(device: str, rounds: int) -> dict[str, Any]:
     runs |= {
         name: partial(lambda make: make(CLASSES).update(softmax, targets), make) for name, make in measures.items()
     }
-    times = race(runs, device, rounds)
+    times = walls(runs, device, rounds)
     return {
         "name": "calibration", "shape": tuple(targets.shape), "classes": CLASSES, "device": device,
         "median_ms": {name: statistics.median(t) * 1e3 for name, t in times.items()},
@@ -101,7 +101,7 @@ def main() -> None:
     rows = [measure(device, arguments.rounds) for device in devices for measure in (counting, measuring)]
     for row in rows:
         print(json.dumps(row))
-    results = {"machine": machine(arguments.threads), "rounds": arguments.rounds, "rows": rows}
+    results = {"machine": machine(), "rounds": arguments.rounds, "rows": rows}
     write_atomically(arguments.out, json.dumps(results, indent=1) + "\n")
     print(f"written to {arguments.out}")
 

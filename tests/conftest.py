@@ -20,6 +20,18 @@ def shared() -> Path:
     return folder
 
 
+@pytest.fixture
+def one_seed_one_thread():
+    """For small tensors: more threads would only wait for each other."""
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.manual_seed(0)
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
 @pytest.fixture(scope="session")
 def two_processes():
     """Runs a script with a folder as two processes of one training, and shows what it says where it fails."""

@@ -12,6 +12,7 @@ from ..experiment import METRICS
 Verdict = tuple[bool, str]
 Quoted = Mapping[str, float]
 ALMOST_ALL = 0.85  # of cells; chosen here
+DEEPLAB = "deeplabv3plus_resnet18"
 
 
 def check(name: str, folder: Path, quoted: Quoted) -> Verdict:
@@ -29,11 +30,11 @@ def largest_relative_gain(folder: Path, quoted: Quoted) -> Verdict:
     points = {(m, d): on - off for m, d, off, on in _cells(folder, "mIoU")}[model, data]
     return round(most, 2) <= limit, (
         f"the largest relative gain of Table 2 is {most:.2f} % ({model} on {data}, {points:+.2f} points); "
-        f"{limit} % is {model_points(folder, 'deeplabv3plus_resnet18', 'cityscapes'):+.2f} points"
+        f"{limit} % is {_points(folder, DEEPLAB, 'cityscapes'):+.2f} points"
     )
 
 
-def model_points(folder: Path, model: str, data: str) -> float:
+def _points(folder: Path, model: str, data: str) -> float:
     """Gain in mIoU points of one cell of Table 2."""
     return next(on - off for m, d, off, on in _cells(folder, "mIoU") if (m, d) == (model, data))
 
@@ -42,7 +43,7 @@ def deeplab_cityscapes_margins(folder: Path, quoted: Quoted) -> Verdict:
     """Whether the four relative margins, in per cent, follow from the table."""
     found = {}
     for metric in METRICS:
-        off, on = next((a, b) for m, d, a, b in _cells(folder, metric) if (m[:7], d) == ("deeplab", "cityscapes"))
+        off, on = next((a, b) for m, d, a, b in _cells(folder, metric) if (m, d) == (DEEPLAB, "cityscapes"))
         found[metric] = round(100 * (on - off) / off, 2)
     words = ", ".join(f"{name} {value:.2f} %" for name, value in found.items())
     return found == dict(quoted), f"the table gives {words}"
@@ -108,7 +109,7 @@ def hs3_server_gains(folder: Path, quoted: Quoted) -> Verdict:
 
 def deeplab_gains_by_data(folder: Path, quoted: Quoted) -> Verdict:
     """Whether Table 2 has the relative gains of DeepLabv3+ that are quoted for the three datasets."""
-    cells = {data: (off, on) for model, data, off, on in _cells(folder, "mIoU") if model == "deeplabv3plus_resnet18"}
+    cells = {data: (off, on) for model, data, off, on in _cells(folder, "mIoU") if model == DEEPLAB}
     gains = {data: round(100 * (on - off) / off, 2) for data, (off, on) in cells.items()}
     return gains == quoted, "relative gains in mIoU: " + ", ".join(f"{d} {gain:+.2f} %" for d, gain in gains.items())
 

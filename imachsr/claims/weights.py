@@ -48,12 +48,10 @@ class Support:
 
     Args:
         where: it was run, in words; empty without runs.
-        metric: compared.
         cells: all but the defaults', best first.
     """
 
     where: str
-    metric: str
     cells: tuple[Cell, ...]
 
     @property
@@ -73,7 +71,7 @@ class Support:
         rank = "the best" if best is self.cells[0] else "the best that is clear"
         swept = (
             f"Sweep of {len(self.cells)} other pairs on part of the training images ({self.where}): {rank}, alpha = "
-            f"{best.alpha:g} with lambda = {best.lambda_:g}, is {best.found.mean:+.2f} points of {self.metric} from "
+            f"{best.alpha:g} with lambda = {best.lambda_:g}, is {best.found.mean:+.2f} points of mIoU from "
             f"{kept} over {seeds} seed{'s' * (seeds > 1)}."
         )
         if self.weights != DEFAULTS:
@@ -82,16 +80,14 @@ class Support:
         return f"{swept} The sweep gives no reason to leave the defaults: {why}."
 
 
-def supported(runs: Sequence[Result] | None = None, *, metric: str = "mIoU", protocol: str = "dataset") -> Support:
-    """Compare every pair of weights with the defaults, seed by seed, where nothing else differs.
+def supported(runs: Sequence[Result] | None = None) -> Support:
+    """Compare every pair of weights with the defaults in mIoU, seed by seed, where nothing else differs.
 
     Seeds 0 to `SEEDS` - 1 count, as for a verdict: neither chosen seeds nor a look after each new one decides.
     Of several sweeps the one with the most runs is told.
 
     Args:
         runs: from a ledger; those of split `tune` count. By default the published ones.
-        metric: compared.
-        protocol: of the metric.
     """
     cells: dict[tuple[float, float], list[Result]] = {}
     for run in results(tuning_folder()) if runs is None else runs:
@@ -103,15 +99,15 @@ def supported(runs: Sequence[Result] | None = None, *, metric: str = "mIoU", pro
     for (alpha, lambda_), ours in cells.items():
         for ground, both in pairs(ours, plain, {"scheme", *OF_POINTS}).items():
             judged = [pair for pair in both if pair[0].settings["seed"] in range(SEEDS)]
-            if differences := [ours - theirs for ours, theirs in scored(judged, metric, protocol)]:
+            if differences := [ours - theirs for ours, theirs in scored(judged, "mIoU", "dataset")]:
                 grounds.setdefault(ground, []).append(Cell(alpha, lambda_, paired(differences)))
                 words[ground] = footing(both[0][0])
     if not grounds:
-        return Support("", metric, ())
+        return Support("", ())
     most = max(grounds, key=lambda ground: sum(len(cell.found.differences) for cell in grounds[ground]))
     adjusted = holm([cell.found.p if cell.whole else float("nan") for cell in grounds[most]])
     found = [replace(cell, adjusted=p) for cell, p in zip(grounds[most], adjusted, strict=True)]
-    return Support(words[most], metric, tuple(sorted(found, key=lambda cell: -cell.found.mean)))
+    return Support(words[most], tuple(sorted(found, key=lambda cell: -cell.found.mean)))
 
 
 def _weights(run: Result) -> tuple[float, float] | None:

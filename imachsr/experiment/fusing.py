@@ -95,7 +95,7 @@ def inference_cost(network: nn.Module, model: str, example: Sequence[Tensor]) ->
     return {
         "size": list(example[0].shape[-2:]),
         "channels": channels_of(network),
-        "channels_by_rule": rule_of(network),
+        "channels_by_rule": _rule_of(network),
         **({"ocr_head": own.ocr_channels} if own else {}),
         "parameters": [sum(one.numel() for one in each.parameters()) for each in both],
         "operations": [hierarchy.operations(each, *images) for each in both],
@@ -108,7 +108,7 @@ def channels_of(network: nn.Module) -> list[int]:
     return [convolution.out_channels for convolution in first]
 
 
-def rule_of(network: nn.Module) -> list[int]:
+def _rule_of(network: nn.Module) -> list[int]:
     """Channels that HS3's rule gives those blocks; a lighter network has fewer."""
     width, own = head_of(network).head.in_channels, channels_of(network)
     return hierarchy.channels_by_rule(width - sum(own), len(own))

@@ -4,7 +4,7 @@ from .idea import idea
 from .labels import colorize, grid, legend
 from .results import cells, curves, curves_table, scheme_colors
 from .ribbon import DEPTH, place_colors, placements, ribbon, ribbon_alt
-from .show import figure_html, show
+from .show import figure_html, png, show
 
 __all__ = [
     "DEPTH",
@@ -18,6 +18,7 @@ __all__ = [
     "legend",
     "place_colors",
     "placements",
+    "png",
     "ribbon",
     "ribbon_alt",
     "scheme_colors",

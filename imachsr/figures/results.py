@@ -159,7 +159,6 @@ def cells(
     paper: pd.DataFrame,
     measured: Callable[[str, str, str], Sequence[float]],
     metric: str = "mIoU",
-    schemes: Sequence[str] = ("imacsr", "imachsr"),
     ran_as: Mapping[str, str] | None = None,
 ) -> Figure:
     """The papers' Table 2 as panels: off and on, reported in grey and measured in colour; empty cells are hatched.
@@ -170,8 +169,8 @@ def cells(
         order: (data, model) of each panel.
         paper: reported numbers in per cent, indexed by (data, model, "off" | "on").
         measured: (data, model, scheme) -> scores in per cent, one per seed; none where nothing was run.
+            Conventional training stands beside "off", our schemes beside "on".
         metric: column of `paper` to draw.
-        schemes: measured beside "on"; conventional training stands beside "off".
         ran_as: the papers' name of a network -> the one that was measured, where they name no size.
     """
     import matplotlib.pyplot as plt
@@ -181,7 +180,7 @@ def cells(
     figure, axes = plt.subplots(
         rows, columns, figsize=(2.5 * columns, 2.1 * rows + 0.4), sharey=True, squeeze=False, layout="constrained"
     )
-    groups = {"off": ("conventional",), "on": tuple(schemes)}
+    groups = {"off": ("conventional",), "on": ("imacsr", "imachsr")}
     for axis in axes.flat[len(order) :]:
         axis.set_visible(False)
     for axis, (data, model) in zip(axes.flat, order, strict=False):
@@ -199,7 +198,7 @@ def cells(
         axis.set(xticks=middles, xticklabels=[*groups], xlim=(-0.8, x - 0.8), ylim=(0, 100))
     for axis in axes[:, 0]:
         axis.set_ylabel(f"{metric} (%)")
-    _cells_key(figure, ("conventional", *schemes))
+    _cells_key(figure, (*groups["off"], *groups["on"]))
     return figure
 
 

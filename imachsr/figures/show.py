@@ -7,7 +7,7 @@ import html
 import io
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..experiment import home, write_atomically
 
@@ -25,23 +25,35 @@ def show(figure: Figure, name: str, *, alt: str, caption: str, folder: str | Pat
         caption: what to see in it.
         folder: by default `figures/` of the checkout.
     """
-    import matplotlib.pyplot as plt
     from IPython.display import HTML, display
 
     if not alt.strip() or not caption.strip():
         raise ValueError(f"got no alt text or caption for figure {name!r}; every picture needs both; write them")
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=110, bbox_inches="tight", facecolor="white")
-    plt.close(figure)
+    drawn = png(figure, dpi=110, bbox_inches="tight")
     folder = Path(folder) if folder else home() / "figures"
-    write_atomically(folder / f"{name}.png", buffer.getvalue())
+    write_atomically(folder / f"{name}.png", drawn)
     write_atomically(folder / f"{name}.json", json.dumps({"alt": alt, "caption": caption}, indent=1) + "\n")
-    encoded = base64.b64encode(buffer.getvalue()).decode()
-    display(HTML(figure_html(encoded, alt, caption)))
+    display(HTML(figure_html(drawn, alt, caption)))
 
 
-def figure_html(encoded: str, alt: str, caption: str) -> str:
-    """A PNG in base64 as HTML with alt text and caption, for places that show HTML."""
+def png(figure: Figure, **how: Any) -> bytes:
+    """A figure as a PNG on white; the figure is closed.
+
+    Args:
+        figure: a matplotlib figure.
+        how: what else `Figure.savefig` takes.
+    """
+    import matplotlib.pyplot as plt
+
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", facecolor="white", **how)
+    plt.close(figure)
+    return buffer.getvalue()
+
+
+def figure_html(drawn: bytes, alt: str, caption: str) -> str:
+    """A PNG as HTML with alt text and caption, for places that show HTML."""
+    encoded = base64.b64encode(drawn).decode()
     return (
         f'<figure><img alt="{html.escape(alt)}" style="max-width:100%" src="data:image/png;base64,{encoded}">'
         f"<figcaption>{html.escape(caption)}</figcaption></figure>"

@@ -1,4 +1,4 @@
-"""Bounds beside measured gradient norms: over M, over random instances, and along a network's training."""
+"""Bounds beside measured gradient norms: over M, over lengths, over random instances, and along a network's training."""
 
 from __future__ import annotations
 
@@ -60,6 +60,37 @@ def growth_figure(table: Mapping[str, np.ndarray]) -> Figure:
         axis.plot(table["points"], table[f"corrected_{name}"], "-.^", color=colors[2], label="corrected")
         axis.set(title=title, xlabel="intermediate points M", ylabel="value of the bound", yscale="log")
     axes[0].legend(frameon=False)
+    sns.despine(figure)
+    return figure
+
+
+def runs_figure(squares: np.ndarray, steps: np.ndarray, lines: Mapping[str, np.ndarray]) -> Figure:
+    """Runs beside both bounds: the longest step by step, and the mean over each against its length.
+
+    Args:
+        squares: squared gradient norms of the longest run, (T, R), R replicates.
+        steps: T of each run, (S,).
+        lines: `measured`, `stated` and `corrected`, (S,) each.
+    """
+    import matplotlib.pyplot as plt
+    import seaborn as sns
+
+    figure, (left, right) = plt.subplots(1, 2, figsize=(10, 3.2), layout="constrained")
+    colors, floor = sns.color_palette("colorblind"), 1e-12  # a logarithm needs more than zero
+    t = np.arange(1, len(squares) + 1)
+    left.plot(t, squares[:, 0].clip(floor), color="0.75", linewidth=0.8, label="one run")
+    left.plot(t, squares.mean(1).clip(floor), color=colors[0], label="mean over runs")
+    looks = (("measured", colors[0], "-", "o"), ("stated", colors[1], "--", "s"), ("corrected", colors[2], "-.", "^"))
+    for name, color, style, marker in looks:
+        if name != "measured":
+            left.axhline(lines[name][-1], color=color, linestyle=style, label=f"{name} bound")
+        right.plot(steps, lines[name].clip(floor), color=color, linestyle=style, marker=marker, label=name)
+    top = 3 * max(squares.max(), lines["corrected"].max(), lines["stated"].max())
+    low = max(min(values.min() for values in lines.values()), 1e-6 * top)
+    left.set(xlabel="step t", ylabel="squared gradient norm", yscale="log", ylim=(low / 10, top))
+    right.set(xlabel="steps T", ylabel="mean over the run", xscale="log", yscale="log", ylim=(low / 10, top))
+    left.legend(frameon=False, fontsize=8)
+    right.legend(frameon=False, fontsize=8)
     sns.despine(figure)
     return figure
 

@@ -55,8 +55,8 @@ def clusters(confusion: Any, size: int) -> np.ndarray:
     return canonical(spectral_clustering(weights, n_clusters=size, assign_labels="cluster_qr", random_state=0))
 
 
-def clusters_by_k_means(embeddings: Any, size: int, *, seed: int = 0) -> np.ndarray:
-    """Merge classes whose embeddings at a point lie close (HS3 Section 3.1.3).
+def clusters_by_k_means(embeddings: Any, size: int) -> np.ndarray:
+    """Merge classes whose embeddings at a point lie close (HS3 Section 3.1.3): the best of ten starts, always the same.
 
     A class without an embedding stays alone, our choice: nothing was seen of it that would speak for merging. The
     others share the clusters that are left.
@@ -65,7 +65,6 @@ def clusters_by_k_means(embeddings: Any, size: int, *, seed: int = 0) -> np.ndar
         embeddings: one row per class, (K, D): the mean feature of its pixels, or OCR's object representation; a row of
             nan for a class without a pixel.
         size: S, from 1 to K; more than the classes that stay alone.
-        seed: of the starting centres; ten starts, the best is kept.
 
     Returns:
         The cluster of each class, (K,) int64, numbered in order of their first class.
@@ -96,7 +95,7 @@ def clusters_by_k_means(embeddings: Any, size: int, *, seed: int = 0) -> np.ndar
     from sklearn.cluster import KMeans
 
     ids = np.arange(len(rows)) + left
-    ids[~alone] = KMeans(left, n_init=10, random_state=seed).fit_predict(seen)
+    ids[~alone] = KMeans(left, n_init=10, random_state=0).fit_predict(seen)
     return canonical(ids)
 
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import inspect
 import textwrap
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from .source import cell, imports, source
+
 Function = Callable[..., Any]
-IMPORTS = {"math.": "import math", "np.": "import numpy as np", "torch.": "import torch"}
 BLANK = "    return ...  # your code here\n"
 
 
@@ -20,7 +20,7 @@ class Exercise:
     Args:
         id: notebook and name, "03.entropy".
         task: what the function is to do, in a few sentences.
-        solution: the reference; its source is what the solution shows, so it stands alone but for `IMPORTS`.
+        solution: the reference; its source is what the solution shows, so it stands alone but for `source.IMPORTS`.
         instance: seed -> arguments of one random instance; small, and uneven enough to tell variants apart.
         wrong: misconception in words -> the function that has it, with the solution's arguments.
         properties: what must hold in words -> whether it does, for a function and the arguments of an instance.
@@ -41,18 +41,19 @@ class Exercise:
     @property
     def signature(self) -> str:
         """The line that begins the function."""
-        return next(line for line in self._source().splitlines() if line.rstrip().endswith(":"))
+        return next(line for line in source(self.solution).splitlines() if line.rstrip().endswith(":"))
 
     @property
     def stub(self) -> str:
         """Source with signature and docstring, to be filled in; it returns nothing yet."""
-        head = self._source().partition('"""')[0]
-        return f'{self._imports()}{head}"""{self._docstring()}"""\n{BLANK}'
+        text = source(self.solution)
+        head, docstring, _ = text.split('"""', 2)
+        return f'{imports(text)}{head}"""{docstring}"""\n{BLANK}'
 
     @property
     def answer(self) -> str:
         """Source of the solution."""
-        return self._imports() + self._source()
+        return cell(self.solution)
 
     @property
     def stub_cell(self) -> str:
@@ -69,13 +70,3 @@ class Exercise:
 
     def _call(self) -> str:
         return f'lessons.check("{self.id}", {self.name})'
-
-    def _source(self) -> str:
-        return inspect.getsource(self.solution)
-
-    def _docstring(self) -> str:
-        return self._source().split('"""')[1]
-
-    def _imports(self) -> str:
-        lines = [line for used, line in IMPORTS.items() if used in self._source()]
-        return "\n".join(lines) + "\n\n\n" if lines else ""

@@ -101,10 +101,10 @@ def plug_in(logits: Tensor, targets: Tensor, align_corners: bool, ignore_index: 
         q, targets = q.T.unsqueeze(0), targets.unsqueeze(0)
     q, y = q.flatten(2), one_hot(targets, q.shape[1], ignore_index).flatten(2)
     joint = torch.einsum("bkn,bjn->bkj", q.to(sum_dtype(q)), y.to(sum_dtype(q)))
-    return loss_of_joint(joint, reduction).to(working_dtype(logits))
+    return _loss_of_joint(joint, reduction).to(working_dtype(logits))
 
 
-def loss_of_joint(joint: Tensor, reduction: str) -> Tensor:
+def _loss_of_joint(joint: Tensor, reduction: str) -> Tensor:
     """The plug-in loss from the sums (B, K, K) over labelled pixels of q_k(p) 1[y_p = j]."""
     count = joint.detach().sum((1, 2))  # labelled pixels of each image
     P = joint / count.clamp_min(1)[:, None, None]

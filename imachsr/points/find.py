@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -59,23 +60,23 @@ def find_points(network: nn.Module, *inputs: Any, **kwargs: Any) -> Points:
     named = dict(sorted(_names(graph).items(), key=lambda item: recording.values[item[0]].maker))
     layouts = {value: _layout(graph, value) for value in named}
     useful = {value: layout for value, layout in layouts.items() if isinstance(layout, Layout)}
-    if (
-        not useful
-        and layouts
-        and inputs
-        and getattr(inputs[0], "ndim", 0) == 3
-        and "its batch is gone" in layouts.values()
-    ):
-        raise ValueError(
-            f"got an input {tuple(inputs[0].shape)} that leaves no tensor with a batch; images come in batches "
-            "(B, C, H, W); pass images[None]"
-        )
+    if not useful:
+        _refuse_unbatched(layouts, inputs)
     blocks = [value for value in block_sequence(graph) if value in useful]
     judge = Judge(graph, blocks, {value: names[0][0] for value, names in named.items()})
     given = _inputs(recording)
     points = [_point(graph, value, named[value], layout, judge, given) for value, layout in useful.items()]
     left_out = {named[value][0][0]: reason for value, reason in layouts.items() if isinstance(reason, str)}
     return Points(points, recording.how, left_out, graph.unused)
+
+
+def _refuse_unbatched(layouts: Mapping[int, Layout | str], inputs: tuple[Any, ...]) -> None:
+    alone = inputs and getattr(inputs[0], "ndim", 0) == 3
+    if alone and "its batch is gone" in layouts.values():
+        raise ValueError(
+            f"got an input {tuple(inputs[0].shape)} that leaves no tensor with a batch; images come in batches "
+            "(B, C, H, W); pass images[None]"
+        )
 
 
 def _layout(graph: Graph, value: int) -> Layout | str:

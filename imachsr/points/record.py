@@ -146,8 +146,12 @@ class Recorder(TorchDispatchMode):
         )
         inputs = tuple(dict.fromkeys(value for value in read if value is not None))
         self.roles.hear(name, read, axes, made, weighted=bool(flops and parameters) or name in RECURRENT)
-        call = self.stack[-1] if self.stack else -1
-        self.operations.append(Operation(name, inputs, made, flops, parameters, call))
+        self.operations.append(Operation(name, inputs, made, flops, parameters, self._inside))
+
+    @property
+    def _inside(self) -> int:
+        """The call that runs now, -1 outside of all."""
+        return self.stack[-1] if self.stack else -1
 
     def _written(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[int, Tensor]:
         """Tensors an operation changes in place; the network's own buffers (running statistics) carry nothing on."""
@@ -183,8 +187,7 @@ class Recorder(TorchDispatchMode):
         inputs = (*(() if value is None else (value,)), *writes[seen:])
         axes = self.values[value].axes if value is not None else None
         value = self._new(tensor, axes, index)
-        call = self.stack[-1] if self.stack else -1
-        self.operations.append(Operation("write", inputs, (value,), 0, frozenset(), call))
+        self.operations.append(Operation("write", inputs, (value,), 0, frozenset(), self._inside))
         return value
 
     @contextmanager
@@ -208,9 +211,8 @@ class Recorder(TorchDispatchMode):
                     "nn.Sequential(network), and find the points of that"
                 )
             inputs = tuple(self._values_in((args, kwargs)).values())
-            parent = self.stack[-1] if self.stack else -1
+            start, parent = len(self.operations), self._inside
             self.stack.append(len(self.calls))
-            start = len(self.operations)
             self.calls.append(Call(path, parent, range(start, start), inputs=inputs))
 
         return enter

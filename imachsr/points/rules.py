@@ -11,6 +11,7 @@ from .operations import activates, joins, normalizes, pointwise, reshapes, weigh
 from .recording import Call, Operation
 from .skips import Skips
 
+Far = Callable[[Operation], tuple[int, ...]]
 RULES = {
     "downsampling": "before or after the resolution falls",
     "blocks": "between major blocks: stages, transformer layers",
@@ -34,6 +35,10 @@ class Judge:
     def __init__(self, graph: Graph, blocks: Sequence[int], names: Mapping[int, str]) -> None:
         self.graph, self.names = graph, names
         self.blocks = {value: place for place, value in enumerate(blocks)}
+        self.ways: dict[str, tuple[Callable, Far]] = {
+            "after": (graph.upstream, lambda operation: operation.inputs),
+            "before": (graph.downstream, lambda operation: operation.outputs),
+        }  # where a value lies to what is looked for -> how to walk there, and what lies on the other side
         self.calls: dict[int, list[Call]] = {}
         for call in graph.recording.calls[1:]:
             for value in call.outputs.values():
@@ -85,13 +90,12 @@ class Judge:
     def _bottleneck(self, value: int) -> str:
         """By channels, at any resolution: the nearest weights before narrow them, the nearest after widen them."""
         width = self.graph.extent(value)[0]
-        before = self._other_width(value, width, self.graph.upstream, lambda operation: operation.inputs)
-        after = self._other_width(value, width, self.graph.downstream, lambda operation: operation.outputs)
+        before, after = (self._other_width(value, width, *way) for way in self.ways.values())
         if before > width > 0 and after > width:
             return f"{before} channels compressed to {width}, expanded to {after} after"
         return ""
 
-    def _other_width(self, value: int, width: int, walk: Callable, far: Callable[[Operation], tuple[int, ...]]) -> int:
+    def _other_width(self, value: int, width: int, walk: Callable, far: Far) -> int:
         """Channels on the other side of the nearest weights that change them, 0 if something else does."""
 
         def keeps(operation: Operation) -> bool:
@@ -110,14 +114,12 @@ class Judge:
 
     def _attention(self, value: int) -> str:
         reads, makes = self._cores
-        found = []
-        if makes and self._near(value, self.graph.upstream, makes, lambda operation: operation.inputs):
-            found.append("after attention")
-        if reads and self._near(value, self.graph.downstream, reads, lambda operation: operation.outputs):
-            found.append("before attention")
-        return "; ".join(found)
+        ends = {"after": makes, "before": reads}
+        return "; ".join(
+            f"{side} attention" for side, way in self.ways.items() if ends[side] and self._near(value, ends[side], *way)
+        )
 
-    def _near(self, value: int, walk: Callable, ends: set[int], far: Callable[[Operation], tuple[int, ...]]) -> bool:
+    def _near(self, value: int, ends: set[int], walk: Callable, far: Far) -> bool:
         """Whether one of `ends` lies within one projection."""
         reached = {value}
         for passes, again in ((self._alike, True), (weighted, False), (self._alike, True)):
@@ -141,16 +143,11 @@ class Judge:
         return f"{found[0]} joins it to what came back from {self._size(found[1])}" if found else ""
 
     def _activation(self, value: int) -> str:
-        found = []
-        for _, operation in self.graph.upstream(value, reshapes):
-            if activates(operation) or normalizes(operation):
-                found.append(f"after {operation.name}")
-                break
-        for _, operation in self.graph.downstream(value, reshapes):
-            if activates(operation) or normalizes(operation):
-                found.append(f"before {operation.name}")
-                break
-        return "; ".join(found)
+        nearest = {
+            side: next((o.name for _, o in walk(value, reshapes) if activates(o) or normalizes(o)), "")
+            for side, (walk, _) in self.ways.items()
+        }
+        return "; ".join(f"{side} {name}" for side, name in nearest.items() if name)
 
     def _fusion(self, value: int) -> str:
         maker = self.graph.maker(value)

@@ -37,7 +37,7 @@ def tried(work: Callable[[FakeTensorMode | None], T]) -> tuple[T, str]:
             found.append(work(fake))
     except Exception as error:  # values decide the control flow, or an operation knows no fake tensors
         reason = f"{type(error).__name__}: {error}".splitlines()[0]
-    take_out(fake)
+    _take_all_out(fake)
     return (found[0], "fake tensors") if found else (work(None), f"real tensors, since {reason}")
 
 
@@ -60,7 +60,7 @@ def unchanged(network: nn.Module) -> Iterator[None]:
     states = random.getstate(), np.random.get_state()  # noqa: NPY002
     every_device = range(torch.cuda.device_count())  # named, for it warns of many
     try:
-        with torch.random.fork_rng(every_device), forgotten_caches():
+        with torch.random.fork_rng(every_device), _forgotten_caches():
             torch.manual_seed(0)
             random.seed(0)
             np.random.seed(0)  # noqa: NPY002
@@ -77,7 +77,7 @@ def unchanged(network: nn.Module) -> Iterator[None]:
 
 
 @contextmanager
-def forgotten_caches() -> Iterator[None]:
+def _forgotten_caches() -> Iterator[None]:
     """Empties afterwards every function cache that was added to meanwhile: it may hold tensors of the recording."""
     caches = [found for found in gc.get_objects() if type(found) is functools._lru_cache_wrapper]
     misses = [cache.cache_info().misses for cache in caches]
@@ -94,7 +94,7 @@ def _containers(module: nn.Module) -> list[tuple[Any, Any]]:
     return [(value, value.copy()) for value in vars(module).values() if isinstance(value, (dict, list, set))]
 
 
-def take_out(mode: FakeTensorMode) -> None:
+def _take_all_out(mode: FakeTensorMode) -> None:
     """Takes tensors of a recording out of whatever still holds them: global caches, lists of hooks, helper objects.
 
     They hold no numbers, and would be taken for the network's own. A cache is left without the entry, a variable or an

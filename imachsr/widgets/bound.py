@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from ..theory import corrected_bound, huber, replicated, stated_bound, trace
 from .explorer import Explorer, dropdown, explorer, numbers, picture, table
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 NOISES = {"none": "none", "one sign for all": "shared", "signs apart": "apart"}
 LENGTHS = (10, 30, 100, 300, 1000, 3000)
@@ -121,6 +118,8 @@ def bound_explorer(*, steps: int = 1000) -> Explorer:
 
 
 def _bound_html(effect: BoundEffect, *, points: int, eta: float, steps: int, **rest: Any) -> str:
+    from ..figures.theory import runs_figure
+
     measured, stated, corrected = (x[-1] for x in (effect.measured, effect.stated, effect.corrected))
     low, high = effect.low[-1], effect.high[-1]
     verdict = "exceeds" if low > stated else "keeps below" if high <= stated else "cannot be told from"
@@ -134,7 +133,8 @@ def _bound_html(effect: BoundEffect, *, points: int, eta: float, steps: int, **r
         f"all steps is {measured:.3g}. Right: that mean and both bounds against T, on logarithmic "
         f"axes; {_counted(effect)}."
     )
-    return picture(_bound_figure(effect), alt, caption) + table(_rows(effect))
+    lines = {"measured": effect.measured, "stated": effect.stated, "corrected": effect.corrected}
+    return picture(runs_figure(effect.squares, effect.steps, lines), alt, caption) + table(_rows(effect))
 
 
 def _counted(effect: BoundEffect) -> str:
@@ -160,28 +160,3 @@ def _rows(effect: BoundEffect) -> list[dict[str, str]]:
 
 def _share(value: float, bound: float) -> str:
     return f"{value / bound:.2f}"
-
-
-def _bound_figure(effect: BoundEffect) -> Figure:
-    import matplotlib.pyplot as plt
-    import seaborn as sns
-
-    figure, (left, right) = plt.subplots(1, 2, figsize=(10, 3.2), layout="constrained")
-    colors, floor = sns.color_palette("colorblind"), 1e-12  # a logarithm needs more than zero
-    t = np.arange(1, len(effect.squares) + 1)
-    left.plot(t, effect.squares[:, 0].clip(floor), color="0.75", linewidth=0.8, label="one run")
-    left.plot(t, effect.squares.mean(1).clip(floor), color=colors[0], label="mean over runs")
-    looks = (("measured", colors[0], "-", "o"), ("stated", colors[1], "--", "s"), ("corrected", colors[2], "-.", "^"))
-    for name, color, style, marker in looks:
-        values = getattr(effect, name)
-        if name != "measured":
-            left.axhline(values[-1], color=color, linestyle=style, label=f"{name} bound")
-        right.plot(effect.steps, values.clip(floor), color=color, linestyle=style, marker=marker, label=name)
-    top = 3 * max(effect.squares.max(), effect.corrected.max(), effect.stated.max())
-    low = max(min(effect.stated.min(), effect.corrected.min(), effect.measured.min()), 1e-6 * top)
-    left.set(xlabel="step t", ylabel="squared gradient norm", yscale="log", ylim=(low / 10, top))
-    right.set(xlabel="steps T", ylabel="mean over the run", xscale="log", yscale="log", ylim=(low / 10, top))
-    left.legend(frameon=False, fontsize=8)
-    right.legend(frameon=False, fontsize=8)
-    sns.despine(figure)
-    return figure

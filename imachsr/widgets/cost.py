@@ -15,8 +15,8 @@ BUDGETS = (1, 2, 5, 10, 25, 50, 100)  # per cent
 
 
 def compute_cost(
-    counted: Counted, points: Points, *, classes: int, count: int = 3, near: str = "spread", scheme: str = "imachsr",
-    losses: str = "fused",
+    counted: Counted, points: Points, *, classes: int, count: int, losses: str, near: str = "spread",
+    scheme: str = "imachsr",
 ) -> Cost:  # fmt: skip
     """What the cost explorer shows: `complexity.cost` of chosen points.
 
@@ -25,9 +25,9 @@ def compute_cost(
         points: from `find_points`.
         classes: K.
         count: M.
+        losses: "eager" or "fused".
         near: which row of points.
         scheme: by name.
-        losses: "eager" or "fused".
 
     Raises:
         ValueError: fewer points than asked.

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from .explorer import Explorer, explorer, numbers, picture, table
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+STEPS = 200  # of gradient descent
+LAMBDAS = np.linspace(0, 4, 9).tolist()
+TEMPERATURES = np.geomspace(0.25, 4, 9).round(3).tolist()
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class EntropyEffect:
     moved: float
 
 
-def compute_entropy(features: np.ndarray, *, lambda_: float, temperature: float, steps: int = 200) -> EntropyEffect:
+def compute_entropy(features: np.ndarray, *, lambda_: float, temperature: float) -> EntropyEffect:
     """Where features settle between a pull back to what they were, f0, and the regularizer (iMacSR Eq. 3).
 
     At each position, gradient descent from f0 on
@@ -45,7 +46,6 @@ def compute_entropy(features: np.ndarray, *, lambda_: float, temperature: float,
         features: f0, (C, h, w) with at least two channels.
         lambda_: weight of the negative entropy, not negative.
         temperature: divides the features before the softmax, positive.
-        steps: of gradient descent.
 
     Raises:
         ValueError: features of another shape, a negative weight, a temperature that is not positive.
@@ -57,7 +57,7 @@ def compute_entropy(features: np.ndarray, *, lambda_: float, temperature: float,
     start = np.asarray(features, dtype=np.float64)
     _check_entropy(start, lambda_, temperature)
     f, step = start.copy(), 1 / (1 + lambda_ / temperature**2)
-    for _ in range(steps):
+    for _ in range(STEPS):
         p, log_p = _channel_softmax(f / temperature)
         slope = p * (log_p - (p * log_p).sum(0)) / temperature
         f -= step * (f - start + lambda_ * slope)
@@ -90,15 +90,11 @@ def _spread(f: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return -(p * log_p).sum(0) / np.log(len(f)), -np.sort(-p, axis=0).mean((1, 2))
 
 
-def entropy_explorer(
-    features: Any, *, lambdas: float = 4.0, temperatures: tuple[float, float] = (0.25, 4.0)
-) -> Explorer:
+def entropy_explorer(features: Any) -> Explorer:
     """Picks weight and temperature of the negative entropy and redraws what a feature map becomes.
 
     Args:
         features: one map (C, h, w), a tensor or an array.
-        lambdas: the largest weight offered.
-        temperatures: the lowest and highest offered.
 
     Raises:
         ValueError: features of another shape.
@@ -109,15 +105,16 @@ def entropy_explorer(
     def render(lambda_: float, temperature: float) -> str:
         return _entropy_html(compute_entropy(maps, lambda_=lambda_, temperature=temperature), lambda_, temperature)
 
-    steps = np.geomspace(*temperatures, 9).round(3).tolist()
     controls = {
-        "lambda_": numbers("Weight lambda", np.linspace(0, lambdas, 9).round(3).tolist(), lambdas / 4),
-        "temperature": numbers("Temperature", steps, min(steps, key=lambda t: abs(t - 1))),
+        "lambda_": numbers("Weight lambda", LAMBDAS, 1.0),
+        "temperature": numbers("Temperature", TEMPERATURES, 1.0),
     }
     return explorer(controls, render)
 
 
 def _entropy_html(effect: EntropyEffect, lambda_: float, temperature: float) -> str:
+    from ..figures.entropy import entropies
+
     shares = 100 * effect.before.mean(), 100 * effect.after.mean()
     caption = (
         f"Weight {lambda_:g}, temperature {temperature:g}: entropy {shares[0]:.1f} % of its maximum before, "
@@ -141,27 +138,6 @@ def _entropy_html(effect: EntropyEffect, lambda_: float, temperature: float) -> 
             ("after", effect.after, effect.ranked_after, effect.moved),
         )
     ]
-    return picture(_entropy_figure(effect), alt, caption) + table(rows)
-
-
-def _entropy_figure(effect: EntropyEffect) -> Figure:
-    import matplotlib.pyplot as plt
-    import seaborn as sns
-
-    figure, axes = plt.subplots(1, 3, figsize=(10, 2.7), layout="constrained")
-    for axis, title, share in zip(axes, ("before", "after"), (effect.before, effect.after), strict=False):
-        image = axis.imshow(100 * share, vmin=0, vmax=100, cmap="cividis", interpolation="nearest")
-        axis.set(title=title, xticks=[], yticks=[])
-    figure.colorbar(image, ax=axes[1], label="entropy (% of log C)")
-    ranks = np.arange(min(len(effect.ranked_before), 12))
-    colors = sns.color_palette("colorblind")
-    for shift, name, ranked, color in (
-        (-0.2, "before", effect.ranked_before, colors[7]),
-        (0.2, "after", effect.ranked_after, colors[0]),
-    ):
-        axes[2].bar(ranks + shift, ranked[: len(ranks)], 0.4, label=name, color=color)
-    axes[2].set(ylim=(0, 1), xlabel="channels, from the largest down", ylabel="mean probability", xticks=ranks)
-    axes[2].set_xticklabels(ranks + 1)
-    axes[2].legend(frameon=False)
-    sns.despine(ax=axes[2])
-    return figure
+    shares_of = {"before": effect.before, "after": effect.after}
+    ranked_of = {"before": effect.ranked_before, "after": effect.ranked_after}
+    return picture(entropies(shares_of, ranked_of), alt, caption) + table(rows)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import base64
 import html
-import io
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -88,14 +86,9 @@ def toggle(label: str) -> Any:
 
 def picture(figure: Figure, alt: str, caption: str) -> str:
     """A figure as HTML with its words; the figure is closed."""
-    import matplotlib.pyplot as plt
+    from ..figures import figure_html, png
 
-    from ..figures import figure_html
-
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=90, facecolor="white")
-    plt.close(figure)
-    return figure_html(base64.b64encode(buffer.getvalue()).decode(), alt, caption)
+    return figure_html(png(figure, dpi=90), alt, caption)
 
 
 def table(rows: Sequence[Mapping[str, Any]]) -> str:

@@ -9,10 +9,13 @@ from ..points import RULES, Point, choose_points
 from ..points.choose import NEAR
 from .explorer import Explorer, dropdown, explorer, picture, table
 
+COUNTS = ("log", 1, 2, 3, 4, 5, 6)
+DISTANCES = (("open", 0), ("1", 1), ("2", 2), ("3", 3), ("4", 4))
+
 
 def compute_points(
-    points: Sequence[Point], *, rule: str = "any", count: int | str = 3, near: str = "spread", distance: int = 0
-) -> tuple[Point, ...]:  # fmt: skip
+    points: Sequence[Point], *, rule: str, count: int | str, near: str = "spread", distance: int = 0
+) -> tuple[Point, ...]:
     """What the point picker shows: `choose_points` with at most one rule.
 
     Args:
@@ -29,13 +32,11 @@ def compute_points(
     return choose_points(points, count, near=near, distance=distance or None, rules=rules)
 
 
-def point_picker(networks: Mapping[str, Sequence[Point]], *, counts: int = 6, distances: int = 4) -> Explorer:
+def point_picker(networks: Mapping[str, Sequence[Point]]) -> Explorer:
     """Picks network, rule, count, position and distance, and redraws the ribbon.
 
     Args:
         networks: name -> its points from `find_points`.
-        counts: the largest M offered, beside "log".
-        distances: the largest base distance offered.
 
     Raises:
         ValueError: no networks.
@@ -50,9 +51,9 @@ def point_picker(networks: Mapping[str, Sequence[Point]], *, counts: int = 6, di
     controls = {
         "network": dropdown("Network", [*networks], next(iter(networks))),
         "rule": dropdown("Rule", ["any", *RULES], "any"),
-        "count": dropdown("Count M", ["log", *range(1, counts + 1)], min(3, counts)),
+        "count": dropdown("Count M", COUNTS, 3),
         "near": dropdown("Near", [*NEAR], "spread"),
-        "distance": dropdown("Distance", [("open", 0), *((str(d), d) for d in range(1, distances + 1))], 0),
+        "distance": dropdown("Distance", DISTANCES, 0),
     }
     return explorer(controls, render)
 

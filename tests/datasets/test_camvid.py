@@ -321,7 +321,7 @@ def test_check_names_everything_at_once(camvid):
     assert f"{len(found.problems)} problems" in str(found)
 
 
-def test_errors_name_three_files_and_count_the_rest(camvid_701, tmp_path, draw_camvid):
+def test_errors_name_three_files_and_count_the_rest(tmp_path, draw_camvid):
     root = draw_camvid(tmp_path, {"train": [f"a_{i}" for i in range(5)], "val": ["b_1"], "test": ["c_1"]})
     for i in range(5):
         (root / "trainannot" / f"a_{i}.png").unlink()

@@ -86,7 +86,7 @@ def test_a_cache_that_cannot_be_had_is_no_error(camvid, reads, monkeypatch, tmp_
     assert {*tmp_path.iterdir()} == before
 
 
-def test_training_begins_with_it(camvid, tmp_path, monkeypatch):
+def test_training_begins_with_it(camvid, tmp_path):
     import imachsr
 
     Image.new("L", (24, 18), 42).save(camvid / "valannot" / "0016E5_07959.png")

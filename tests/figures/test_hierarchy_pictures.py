@@ -11,7 +11,6 @@ from imachsr.widgets.theta import compute_theta, theta_explorer
 matplotlib.use("Agg")
 import itertools
 
-import matplotlib.pyplot as plt
 
 CLASSES = ["road", "pavement", "car", "sky"]
 EARLY = np.array([[30, 20, 0, 0], [20, 30, 0, 0], [0, 0, 40, 10], [0, 0, 15, 35]])
@@ -22,12 +21,6 @@ FINAL = 0.9
 @pytest.fixture
 def curves():
     return {"early": tradeoff(EARLY), "late": tradeoff(LATE)}
-
-
-@pytest.fixture(autouse=True)
-def closed():
-    yield
-    plt.close("all")
 
 
 def test_the_tradeoff_is_drawn_where_it_is(curves):

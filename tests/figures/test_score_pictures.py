@@ -2,18 +2,11 @@
 
 import math
 
-import matplotlib.pyplot as plt
 import pytest
 import torch
 
 from imachsr.figures import metrics
 from imachsr.metrics import PROTOCOLS, Calibration, Confusion
-
-
-@pytest.fixture(autouse=True)
-def _closed():
-    yield
-    plt.close("all")
 
 
 @pytest.fixture

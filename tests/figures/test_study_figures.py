@@ -4,7 +4,6 @@ import matplotlib
 
 matplotlib.use("Agg")
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
@@ -36,12 +35,6 @@ def table(**scores):
 
 def texts(figure):
     return [text.get_text() for axis in figure.axes for text in axis.texts]
-
-
-@pytest.fixture(autouse=True)
-def closed():
-    yield
-    plt.close("all")
 
 
 def result(**changes):

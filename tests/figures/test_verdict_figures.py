@@ -4,7 +4,6 @@ import matplotlib
 
 matplotlib.use("Agg")
 
-import matplotlib.pyplot as plt
 import pytest
 
 from conftest import REPOSITORY
@@ -12,12 +11,6 @@ from imachsr.claims import VERDICTS, claims, judge
 from imachsr.claims.judge import Contrast, Judgement
 from imachsr.claims.statistics import paired
 from imachsr.figures import verdicts
-
-
-@pytest.fixture(autouse=True)
-def closed():
-    yield
-    plt.close("all")
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,6 @@
 """Inputs and comparisons shared by the tests of losses."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 import torch
@@ -10,12 +10,8 @@ Loss = Callable[..., Tensor]
 
 
 @pytest.fixture(autouse=True)
-def _one_seed_one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.manual_seed(0)
-    torch.set_num_threads(1)  # small tensors: more threads only wait for each other
-    yield
-    torch.set_num_threads(threads)
+def _everywhere(one_seed_one_thread: None) -> None:
+    """Here every test asks for it."""
 
 
 @pytest.fixture

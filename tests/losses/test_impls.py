@@ -290,7 +290,7 @@ def test_forked_loader_worker_after_threads_were_used():
         torch.set_num_threads(threads)
 
 
-def test_two_python_threads_at_once(pair):
+def test_two_python_threads_at_once():
     from concurrent.futures import ThreadPoolExecutor
 
     logits, targets = torch.randn(2, 11, 24, 32), torch.randint(0, 11, (2, 96, 128))
@@ -304,7 +304,7 @@ def test_import_costs_no_kernel():
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-def test_kernels_without_a_folder_to_cache_in(tmp_path):
+def test_kernels_without_a_folder_to_cache_in():
     """A read-only install in a home that cannot be written: compile anew, do not fail."""
     code = (
         "import numba.core.caching as c\n"

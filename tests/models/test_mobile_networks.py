@@ -11,16 +11,8 @@ from imachsr import models
 from imachsr.models import seaformer, topformer
 from imachsr.models._blocks import HardSigmoid
 
+pytestmark = pytest.mark.usefixtures("one_seed_one_thread")
 TINY = ["topformer_tiny", "seaformer_tiny"]
-
-
-@pytest.fixture(autouse=True)
-def _one_seed_one_thread():
-    threads = torch.get_num_threads()
-    torch.manual_seed(0)
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.mark.parametrize("name", TINY)

@@ -373,7 +373,7 @@ def test_a_dry_run_names_the_runs_and_starts_nothing(monkeypatch, capsys):
     assert "imachsr M=3, streets 64x96, 4 epochs, seed 6" in shown
 
 
-def test_runs_of_another_size_show_in_no_notebook(monkeypatch, capsys, tmp_path):
+def test_runs_of_another_size_show_in_no_notebook(monkeypatch, tmp_path):
     seen = []
     monkeypatch.setattr("imachsr.reproduce.everything.run_all", lambda due, **_: seen.extend(due) or [])
     monkeypatch.setattr("imachsr.reproduce.everything.execute", lambda *_, **__: pytest.fail("a notebook began"))
@@ -391,7 +391,7 @@ def test_a_tiers_own_numbers_are_that_tier(monkeypatch):
     assert asked == STUDIES["fig3"].settings("smoke", "streets", None, 1)
 
 
-def test_the_sweep_of_weights_is_asked_for_by_name_and_has_no_notebook(monkeypatch):
+def test_the_sweep_of_weights_is_asked_for_by_name_and_has_no_notebook():
     assert everything._asked_for(["weights"]) == ([], [STUDIES["weights"]])
     paths, studies = everything._asked_for([])
     assert len(paths) == 14

@@ -419,7 +419,7 @@ def test_what_evaluation_returns_is_filed_as_scores(returned, kind, tmp_path):
     assert [epoch.losses for epoch in again] == [epoch.losses for epoch in trained()[0]], "no step was lost"
 
 
-def test_numbers_of_numpy_go_into_a_checkpoint_and_out_again(tmp_path, capsys):
+def test_numbers_of_numpy_go_into_a_checkpoint_and_out_again(tmp_path):
     given = {"epochs": np.int64(2), "clip_norm": np.float64(1.0), "checkpoints": tmp_path, "save_every": 0}
     first, _ = trained(**given)
     again, _ = trained(**given, label="again")

@@ -53,13 +53,13 @@ def atlas() -> Array:
     atlas[:, 2 * CELL :] = ROOF
     atlas[:, 2 * CELL :: 8] = RIDGE
 
-    def window(style: int, y0: int, y1: int, x0: int, x1: int, glass: int = GLASS, bars: int = 2) -> None:
+    def window(style: int, y0: int, y1: int, x0: int, x1: int, bars: int = 2) -> None:
         atlas[style, y0 - 3 : y0, x0 - 3 : x1 + 3] = TRIM
         atlas[style, y1 : y1 + 4, x0 - 2 : x1 + 2] = TRIM
         atlas[style, y0:y1, x0:x1] = FRAME
         step = (x1 - x0) // bars
         for left in range(x0, x1 - step + 1, step):
-            atlas[style, y0 + 2 : y1 - 2, left + 2 : left + step - 1] = glass
+            atlas[style, y0 + 2 : y1 - 2, left + 2 : left + step - 1] = GLASS
         atlas[style, (y0 + y1) // 2, x0:x1] = FRAME
 
     window(HOUSE, 20, 50, 6, 30)

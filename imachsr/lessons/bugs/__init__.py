@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..check import Verdict
+from ..source import cell
 from . import aligned, detached, forgotten, frozen, ignored, leaking, overwritten, stale, twice, unequal
-from .bug import Bug, Step, source
+from .bug import Bug, Step
 
 BUGS: tuple[Bug, ...] = tuple(
     one.BUG for one in (detached, ignored, forgotten, overwritten, leaking, twice, stale, unequal, aligned, frozen)
@@ -37,7 +38,7 @@ class Cage:
     @property
     def answer(self) -> str:
         """The mended step, with its imports."""
-        return source(self.bug.mended).replace("def mended(", "def step(")
+        return cell(self.bug.mended).replace("def mended(", "def step(")
 
     @property
     def stub_cell(self) -> str:

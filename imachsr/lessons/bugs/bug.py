@@ -3,24 +3,13 @@
 from __future__ import annotations
 
 import inspect
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from ..source import cell
+
 Step = Callable[..., Any]
-IMPORTS = {
-    r"\bIterator\[": "from collections.abc import Iterator\n",  # apart from what was installed
-    r"\btorch\.": "import torch",
-    r"\bF\.": "import torch.nn.functional as F",
-    r"\bTensor\b": "from torch import Tensor",
-    r"\bnn\.": "from torch import nn",
-    r"\bSupervised\b": "from imachsr import Supervised",
-    r"\btiny\.": "from imachsr.lessons.bugs import tiny",
-    r"(?<![.\w])cross_entropy\(": "from imachsr.losses import cross_entropy",
-    r"(?<![.\w])(counts|shares)\(": "from imachsr.objective import counts, shares",
-    r"(?<![.\w])evaluate\(": "from imachsr.training import evaluate",
-}  # what a step may use -> how a notebook gets it
 
 
 @dataclass(frozen=True)
@@ -52,17 +41,9 @@ class Bug:
     @property
     def code(self) -> str:
         """Source of the broken step, ready to be pasted and mended."""
-        return source(self.broken)
+        return cell(self.broken)
 
     @property
     def hunt(self) -> str:
         """Source of the measurement: how the tool is used."""
         return inspect.getsource(self.measure)
-
-
-def source(step: Step) -> str:
-    """Source of a step with its imports, without the marks that linters need and hunters must not see."""
-    text = re.sub(r"  # (noqa|type):.*", "", inspect.getsource(step))
-    lines = [line for used, line in IMPORTS.items() if re.search(used, text)]
-    groups = ("\n".join(line for line in lines if ("imachsr" in line) is own) for own in (False, True))
-    return "\n\n".join(filter(None, groups)) + f"\n\n\n{text}"

@@ -28,8 +28,9 @@ def merged_confusion(confusion: np.ndarray, ids: np.ndarray) -> np.ndarray:
     return hot.T @ confusion @ hot
 
 
-def _ids(random: np.random.Generator, classes: int = 6, clusters: int = 3) -> np.ndarray:
-    return random.permutation(np.r_[np.arange(clusters), random.integers(0, clusters, classes - clusters)])
+def _ids(random: np.random.Generator) -> np.ndarray:
+    """Six classes in three clusters, (6,)."""
+    return random.permutation(np.r_[np.arange(3), random.integers(0, 3, 3)])
 
 
 def _counts(seed: int) -> tuple[np.ndarray]:

@@ -11,15 +11,15 @@ def rng(seed: int) -> np.random.Generator:
     return np.random.default_rng([2024, seed])
 
 
-def tensor(random: np.random.Generator, *shape: int, scale: float = 1.5) -> torch.Tensor:
+def tensor(random: np.random.Generator, *shape: int) -> torch.Tensor:
     """Normal numbers in float64."""
-    return torch.from_numpy(random.normal(scale=scale, size=shape))
+    return torch.from_numpy(random.normal(scale=1.5, size=shape))
 
 
-def labels(random: np.random.Generator, classes: int, *shape: int, void: float = 0.25) -> torch.Tensor:
+def labels(random: np.random.Generator, classes: int, *shape: int) -> torch.Tensor:
     """Class ids, uneven over classes, some of them 255."""
     shares = random.dirichlet(np.ones(classes))
     ids = random.choice(classes, size=shape, p=shares)
-    ids = np.where(random.uniform(size=shape) < void, 255, ids)
+    ids = np.where(random.uniform(size=shape) < 0.25, 255, ids)
     ids.flat[:3] = 0, 1, 255  # every instance has two classes and void
     return torch.from_numpy(ids.astype(np.int64))

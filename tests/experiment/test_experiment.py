@@ -12,7 +12,6 @@ import sys
 import threading
 import time
 from dataclasses import asdict, replace
-from pathlib import Path
 
 import pytest
 import torch
@@ -191,7 +190,7 @@ def test_a_kept_network_is_exported_and_computes_the_same(tmp_path):
         export(result.key, tmp_path, tmp_path / "out")
 
 
-def test_points_by_name_are_those_supervised(tmp_path):
+def test_points_by_name_are_those_supervised():
     names = ("network.encoder.layer3", "network.decoder.aspp.0")
     settings = replace(TINY, scheme="deep_supervision", points=2, names=names)
     assert tuple(point.name for point in build(settings, 11, torch.zeros(3, *TINY.size)).points) == names
@@ -323,7 +322,7 @@ def test_the_share_kept_out_is_the_same_run_named_or_not():
 
 def test_keys_of_published_results_stay():
     """Settings may grow; results filed before must still answer."""
-    published = results(Path(__file__).parents[1] / "data" / "results")
+    published = results(REPOSITORY / "data" / "results")
     assert published
     for result in published:
         known = {

@@ -329,7 +329,7 @@ def test_csv_has_a_row_per_result_and_comes_back(filed, capsys, tmp_path):
         assert float(row["certainty.ece"]) == 0.1
 
 
-def test_csv_has_nothing_where_there_is_nothing(tmp_path):
+def test_csv_has_nothing_where_there_is_nothing():
     import pandas as pd
 
     one, other = result(), result(seed=1)
