@@ -13,7 +13,7 @@ from .explorer import Explorer, dropdown, explorer, numbers, picture, table
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-NOISES = {"none": "none", "one sign for all": "shared", "signs apart": "apart"}
+NOISES = {"none": "none", "one sign for all": "shared", "independent signs": "apart"}
 LENGTHS = (10, 30, 100, 300, 1000, 3000)
 REPLICATES = 32
 
