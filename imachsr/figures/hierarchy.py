@@ -10,11 +10,14 @@ import numpy as np
 
 from ..hierarchy import RATIO_DEGREES, Tradeoff, class_count
 
+from .studies import LEAST_SPAN, wide_enough
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 MARKERS = "osD^vP*X"
+STEP = 10.0  # from one mark to the next beside it, in typographic points
 
 
 def tradeoffs(curves: Mapping[str, Tradeoff], final: float, *, theta: float = RATIO_DEGREES) -> Figure:
@@ -85,8 +88,8 @@ def tradeoffs_alt(curves: Mapping[str, Tradeoff], final: float, *, theta: float 
 def tree(clusters: Mapping[str, Sequence[int]], classes: Sequence[str], palette: Sequence[Sequence[int]]) -> Figure:
     """Which classes each point merges, as ribbons from the earliest point to the output's classes.
 
-    A box is a cluster, a ribbon a class in its colour. Ribbons that stay together are a tree; where they cross, a later
-    point does not refine what an earlier one merged.
+    A box is a cluster, a ribbon a class in its colour. Ribbons that only ever part make a tree; two that are
+    boxed together at a later point but apart before it break it.
 
     Args:
         clusters: point -> the cluster of each class (K,), in order of depth.
@@ -205,28 +208,33 @@ def groupings_alt(curves: Mapping[str, Mapping[str, Tradeoff]], size: int) -> st
 def accuracy_cost(panels: Mapping[str, Sequence[Mapping[str, Any]]]) -> Figure:
     """mIoU against what inference costs (HS3 Fig. 4), a panel per source.
 
+    Marks of one cost that would cover one another stand side by side.
+
     Args:
         panels: title -> rows with `label`, `scheme`, `GMACs` and `mIoU` in per cent; rows of one label are joined, and
             a label other than the scheme's name is drawn hollow.
     """
     import matplotlib.pyplot as plt
     import seaborn as sns
+    from matplotlib.transforms import ScaledTranslation
 
     from .results import scheme_colors
-    from .studies import wide_enough
 
     figure, axes = plt.subplots(1, len(panels), figsize=(6.0 * len(panels), 3.4), squeeze=False, layout="constrained")
     colors = scheme_colors()
     markers = dict(zip(colors, MARKERS, strict=False))
     for axis, (title, rows) in zip(axes[0], panels.items(), strict=True):
+        shifts = _side_by_side(rows)
         for label in dict.fromkeys(row["label"] for row in rows):
             own = sorted((row for row in rows if row["label"] == label), key=lambda row: row["GMACs"])
             scheme = own[0]["scheme"]
             face = colors[scheme] if label == scheme else "white"
-            axis.plot(
+            (line,) = axis.plot(
                 [row["GMACs"] for row in own], [row["mIoU"] for row in own], linewidth=1, markersize=8, label=label,
                 color=colors[scheme], marker=markers[scheme], markerfacecolor=face, markeredgecolor="black",
             )  # fmt: skip
+            aside = ScaledTranslation(shifts.get(label, 0.0) / 72, 0, figure.dpi_scale_trans)
+            line.set_transform(axis.transData + aside)
         axis.set(xlabel="inference, 10⁹ multiply-accumulates", ylabel="mIoU (%)")
         axis.set_title(title, fontsize=10)
         axis.margins(0.12)
@@ -235,6 +243,18 @@ def accuracy_cost(panels: Mapping[str, Sequence[Mapping[str, Any]]]) -> Figure:
         axis.legend(frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(1.0, 1.0))
     sns.despine(figure)
     return figure
+
+
+def _side_by_side(rows: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+    """How far to the side each label's marks go, in typographic points: labels of one cost and nearly one mIoU."""
+    heights = [row["mIoU"] for row in rows]
+    near = 0.1 * max(LEAST_SPAN, max(heights) - min(heights))
+    shifts: dict[str, float] = {}
+    for cost in {row["GMACs"] for row in rows}:
+        same = {row["label"]: row["mIoU"] for row in rows if row["GMACs"] == cost}
+        crowded = [name for name in same if any(abs(same[name] - same[o]) < near for o in same if o != name)]
+        shifts |= {name: STEP * (place - (len(crowded) - 1) / 2) for place, name in enumerate(crowded)}
+    return shifts
 
 
 def accuracy_cost_alt(panels: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:

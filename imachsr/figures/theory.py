@@ -109,7 +109,7 @@ def study_figure(columns: Mapping[str, Sequence[Any]]) -> Figure:
     array = {name: np.asarray(columns[name]) for name in ("noise", "step", "over_stated", "over_corrected")}
     figure, axes = plt.subplots(2, 3, figsize=(10, 5), sharex=True, sharey=True, layout="constrained")
     colors = sns.color_palette("colorblind")
-    titles = {"exact": "exact gradients", "shared": "one noise for all", "independent": "noises drawn apart"}
+    titles = {"exact": "exact gradients", "shared": "one noise for all", "independent": "independent noises"}
     for row, (bound, color) in enumerate((("stated", colors[1]), ("corrected", colors[2]))):
         for axis, noise in zip(axes[row], NOISES, strict=True):
             chosen = array["noise"] == noise

@@ -134,7 +134,8 @@ def size_of_the_noise() -> Check:
         noise = problem.minibatches(theta) - problem.gradient(theta)[:, None]
         worst = max(worst, float((noise**2).sum(-1).mean() / each.sum() ** 2))
     found = (
-        f"shared sign: E - (sum)^2 = {shared}; signs apart: E - sum of squares = {apart}; random: at most {worst:.3f}"
+        f"shared sign: E - (sum)^2 = {shared}; independent signs: E - sum of squares = {apart}; "
+        f"random: at most {worst:.3f}"
     )
     return Check(shared == 0 and apart == 0 and worst <= 1 + ROUNDING, "algebra and random instances", found)
 

@@ -46,7 +46,7 @@ class Ridges:
         logistic: which components are logistic, bool (..., N).
         weights: w_s, (..., N).
         noise: (..., N, d); zero for exact gradients.
-        shared: one sign for all components, or one each, drawn apart.
+        shared: one sign for all components, or independent ones.
     """
 
     directions: np.ndarray

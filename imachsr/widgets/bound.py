@@ -10,7 +10,7 @@ import numpy as np
 from ..theory import corrected_bound, huber, replicated, stated_bound, trace
 from .explorer import Explorer, dropdown, explorer, numbers, picture, table
 
-NOISES = {"none": "none", "one sign for all": "shared", "signs apart": "apart"}
+NOISES = {"none": "none", "one sign for all": "shared", "independent signs": "apart"}
 LENGTHS = (10, 30, 100, 300, 1000, 3000)
 REPLICATES = 32
 

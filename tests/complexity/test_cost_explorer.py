@@ -59,6 +59,20 @@ def test_budgets_are_those_of_the_library(explorer, counted):
     assert "time" not in words(explorer.set(losses="eager")), "no price, no prediction"
 
 
+def test_another_network_is_drawn_with_its_own_costs(counted):
+    small = nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.ReLU(), nn.Conv2d(4, 4, 3), nn.ReLU(), nn.Conv2d(4, 3, 1))
+    images = torch.zeros(2, 3, 16, 24)
+    points = imachsr.find_points(small.train(), images)
+    other = complexity.count(small, images, points=points), points
+    both = cost_explorer({"net": counted, "other": other}, classes=3, most=2)
+    for name, known in {"other": other, "net": counted}.items():
+        for how in complexity.IMPLEMENTATIONS:
+            text = both.set(network=name, losses=how, count=2)
+            cost = compute_cost(*known, classes=3, count=2, losses=how)
+            assert words(text).startswith(f"{name}, M = 2, {how} losses: ")
+            assert all(f"<td>{html.escape(cell)}</td>" in text for cell in cost.rows()[-1].values())
+
+
 def test_no_networks():
     with pytest.raises(ValueError, match=r"got no networks; .*; pass"):
         cost_explorer({}, classes=3)

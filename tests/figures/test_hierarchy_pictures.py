@@ -98,6 +98,25 @@ def test_cost_and_accuracy_in_their_places():
     assert "fused 81.4 % at 154" in pictures.accuracy_cost_alt({"reported": rows})
 
 
+def test_marks_of_one_cost_stand_side_by_side():
+    schemes = ["conventional", "imacsr", "imachsr", "hs3", "hs3_fuse"]
+    costs, scores = [1.0, 1.0, 1.0, 1.0, 1.2], [15.0, 15.1, 15.05, 19.0, 15.0]
+    rows = [
+        {"label": scheme, "scheme": scheme, "GMACs": cost, "mIoU": score}
+        for scheme, cost, score in zip(schemes, costs, scores, strict=True)
+    ]
+    figure = pictures.accuracy_cost({"here": rows})
+    figure.draw_without_rendering()
+    axis = figure.axes[0]
+    assert [line.get_xydata().tolist() for line in axis.lines] == [[[a, b]] for a, b in zip(costs, scores, strict=True)]
+    places = [line.get_transform().transform(line.get_xydata())[0] for line in axis.lines]
+    asides = [x - axis.transData.transform((cost, 0))[0] for (x, _), cost in zip(places, costs, strict=True)]
+    step = pictures.STEP * figure.dpi / 72
+    np.testing.assert_allclose(asides, [-step, 0, step, 0, 0], atol=1e-6)
+    box = axis.get_window_extent()
+    assert all(box.contains(*place) for place in places)
+
+
 def test_theta_computes_counts_clusters_and_scores(curves):
     effect = compute_theta(curves, FINAL, theta=90.0)
     for name, counts in (("early", EARLY), ("late", LATE)):
