@@ -32,7 +32,7 @@ COLUMNS = (
 def label(claim: Claim, contrast: Contrast) -> str:
     """A comparison in few words, for the row of a figure: "Table 2, CamVid, DeepLabv3+: imacsr, mIoU".
 
-    It names dataset and network where the claim is about one of them.
+    It names dataset and network where the claim is about one of them; an arrow marks what is better where it is lower.
     """
     place = [claim.where.split(" (")[0] if claim.paper == "iMacHSR" else f"{claim.paper} {claim.where}"]
     for allowed in (claim.only.get("data", []), claim.only.get("model", [])):
@@ -41,8 +41,8 @@ def label(claim: Claim, contrast: Contrast) -> str:
             place.append(NAMES.get(family or allowed[0], allowed[0]))
     if any(claim.only.get("test_scales", ())):
         place.append("multi-scale")
-    lower = " (lower is better)" if contrast.metric in CALIBRATION else ""
-    return f"{', '.join(place)}: {_against(contrast)}, {contrast.metric}{lower}"
+    metric = contrast.metric + (" ↓" if contrast.metric in CALIBRATION else "")
+    return f"{', '.join(place)}: {_against(contrast)}, {metric}"
 
 
 def sheet(judgements: Sequence[Judgement]) -> pd.DataFrame:

@@ -95,7 +95,7 @@ def forest(judgements: Sequence[Judgement]) -> Figure:
     table = forest_table(judgements)
     missing = sum(contrast.found is None for judgement in judgements for contrast in judgement.contrasts)
     colors = dict(zip(VERDICTS, _verdict_colors(), strict=True))
-    figure, axis = plt.subplots(figsize=(9.0, 1.2 + 0.34 * max(1, len(table))), layout="constrained")
+    figure, axis = plt.subplots(figsize=(10.0, 1.2 + 0.34 * max(1, len(table))), layout="constrained")
     axis.axvline(0, color="0.6", linewidth=1)
     limits = _limits(table)
     for y, row in enumerate(table.to_dict("records")):
