@@ -145,12 +145,18 @@ def _falls(claim: Claim, metric: str) -> bool:
 
 def _sizes(claim: Claim, contrasts: Sequence[Contrast]) -> str:
     """A verdict is about the direction; where the interval lies to the printed size is said beside it."""
-    printed = [(c.found, claim.reported[c.metric]) for c in contrasts if c.found and c.metric in claim.reported]
+    printed = [
+        (c.metric, c.found, claim.reported[c.metric]) for c in contrasts if c.found and c.metric in claim.reported
+    ]
     places = {
-        "holds" if found.low <= size <= found.high else f"lies {'above' if found.low > size else 'below'}"
-        for found, size in printed
+        metric: "holds" if found.low <= size <= found.high else f"lies {'above' if found.low > size else 'below'}"
+        for metric, found, size in printed
     }
-    return f"; the interval {places.pop() if len(places) == 1 else 'leaves out'} the printed size" if printed else ""
+    if len({*places.values()}) < 2:
+        return "".join(f"; the interval {place} the printed size" for place in {*places.values()})
+    return (
+        "; the interval " + ", ".join(f"of {metric} {place}" for metric, place in places.items()) + " the printed size"
+    )
 
 
 def _equivalent(claim: Claim, contrasts: list[Contrast], seeds: int) -> tuple[str, str]:

@@ -159,7 +159,6 @@ def _publish(given: argparse.Namespace) -> None:
 
 
 def _written(found: list[Result], form: str, given: argparse.Namespace) -> str:
-
     if form == "csv":
         return rows_csv(_records(found, given))
     if form == "json":
@@ -180,7 +179,6 @@ def _rows(frame: pd.DataFrame) -> list[dict[str, Any]]:
 
 def _records(found: list[Result], given: argparse.Namespace) -> list[dict[str, Any]]:
     """What csv and json hold: a result, a row of the table or a difference each."""
-
     metrics = given.metric or METRICS
     if given.act == "table":
         return _rows(comparison(found, given.protocol, metrics, spread=True))
@@ -192,7 +190,6 @@ def _records(found: list[Result], given: argparse.Namespace) -> list[dict[str, A
 
 
 def _line(result: Result, given: argparse.Namespace) -> str:
-
     s, asked = result.settings, given.metric or ("mIoU",)
     shown = ", ".join(f"{name} {_fixed(result.score(name, given.protocol), 100)} %" for name in asked)
     return (
@@ -203,7 +200,6 @@ def _line(result: Result, given: argparse.Namespace) -> str:
 
 def _compared(found: list[Result], form: str, given: argparse.Namespace) -> str:
     """The differences with their intervals, what all rows share said once; as text a table for each ground."""
-
     table = compare(found, given.baseline, given.metric or METRICS, given.protocol, given.schemes)
     if table.empty:
         return f"nothing beside {given.baseline} is filed or chosen; a difference has two sides; add another scheme"

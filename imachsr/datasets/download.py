@@ -52,7 +52,9 @@ def get(name: str, root: str | Path, *, source: str | Path | None = None, progre
         ConnectionError: the archive could not be fetched whole.
     """
     if name != "camvid":
-        raise ValueError(f"dataset {name!r}; only camvid is fetched (streets is generated, without a root); say camvid")
+        raise ValueError(
+            f"got dataset {name!r}; only camvid is fetched (streets is generated, without a root); say camvid"
+        )
     root = Path(root).expanduser().resolve()
     if root.exists() and not (root.is_dir() and not any(root.iterdir())):
         return _already(root, progress)
@@ -140,7 +142,7 @@ def _workshop(root: Path) -> Iterator[Path]:
 def _is_address(source: str) -> bool:
     scheme = re.match(r"([a-z][a-z0-9+.-]+)://", source, re.IGNORECASE)
     if scheme and scheme[1].lower() not in ("http", "https"):
-        raise ValueError(f"source {source}; addresses are http or https; give one of those, {BY_HAND}")
+        raise ValueError(f"got source {source}; addresses are http or https; give one of those, {BY_HAND}")
     return scheme is not None
 
 

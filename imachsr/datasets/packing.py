@@ -66,7 +66,7 @@ def _refuse(catalogue: Catalogue, size: tuple[int, int], to: Path) -> None:
     if catalogue.size is not None:
         raise ValueError(f"{catalogue.root} is packed already; packing starts from the files; give their folder")
     if len(size) != 2 or not all(type(side) is int and side > 0 for side in size):
-        raise ValueError(f"size {size!r}; sizes are (height, width) in whole pixels; pass one such as (180, 240)")
+        raise ValueError(f"got size {size!r}; sizes are (height, width) in whole pixels; pass one such as (180, 240)")
     if catalogue.problems:
         raise ValueError(f"{catalogue.root}: {few(catalogue.problems)}; a whole copy is packed; {catalogue.remedy}")
     if to.exists() and (not to.is_dir() or any(to.iterdir())):

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..hierarchy import RATIO_DEGREES, Tradeoff, class_count
-
 from .studies import LEAST_SPAN, wide_enough
 
 if TYPE_CHECKING:

@@ -24,12 +24,18 @@ def label_entropy(targets: Tensor, *, classes: int, ignore_index: int = 255, est
         A float64 scalar; 0 when every pixel is ignored.
 
     Raises:
+        TypeError: no tensor of int64.
         ValueError: labels of another shape, or one outside the classes.
 
     >>> import torch
     >>> label_entropy(torch.tensor([0, 1, 255]), classes=2)
     tensor(0.6931, dtype=torch.float64)
     """
+    if not isinstance(targets, Tensor) or targets.dtype != torch.int64:
+        kind = targets.dtype if isinstance(targets, Tensor) else type(targets).__name__
+        raise TypeError(
+            f"got labels of {kind}; they are class ids, an int64 tensor; call torch.as_tensor(labels).long()"
+        )
     check_ids(targets)
     check_labels(targets, classes, ignore_index)
     per_image = estimator == "plug_in" and targets.ndim > 1

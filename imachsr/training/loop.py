@@ -66,7 +66,7 @@ def fit(
         save_every: seconds between two checkpoints; 0 saves before every step.
         log: folder for `metrics.jsonl` and TensorBoard events.
         processes: how many must be training together, started by torchrun or accelerate; None: as many as there are.
-        progress: bars, or one line per epoch; by default bars where output is a terminal.
+        progress: bars, or one line per epoch; by default bars on a terminal or in a live notebook.
         label: shown before the progress.
 
     Returns:

@@ -55,7 +55,7 @@ def fastest_memory_format(
     *,
     autocast: Callable[[], AbstractContextManager] = nullcontext,
 ) -> torch.memory_format:
-    """Measure one step in both and return the faster; weights, buffers and random state stay as they were.
+    """Measure one step in both formats, return the faster; weights, buffers and random state stay as they were.
 
     Which one wins depends on machine and resolution: channels_last is slower for small images and faster for large.
     """

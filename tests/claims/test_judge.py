@@ -229,6 +229,9 @@ def test_a_reported_loss_is_reproduced_by_a_loss():
     gain = Claim(**{**asdict(CLAIM), "reported": {"mIoU": 2.04}, "contrasts": CLAIM.contrasts})
     (judged,) = judge([gain], runs(CLEAR))
     assert "the interval holds the printed size" in judged.why
+    two = Claim(**{**asdict(gain), "metrics": ("mIoU", "mF1"), "reported": {"mIoU": 2.04, "mF1": 9.0}})
+    (judged,) = judge([replace(two, contrasts=CLAIM.contrasts)], runs(CLEAR))
+    assert "the interval of mIoU holds, of mF1 lies below the printed size" in judged.why
     assert {claim.kind for claim in claims(PAPERS) if 0.0 in claim.reported.values()} == {"equivalence"}
 
 

@@ -347,9 +347,9 @@ def test_damaged_copy_is_named_not_mended(public, camvid):
 @pytest.mark.parametrize(
     ("name", "source", "words"),
     [
-        ("cityscapes", None, r"dataset 'cityscapes'; only camvid is fetched .*; say camvid"),
-        ("camvid", "ftp://127.0.0.1/x.zip", r"source ftp://127.0.0.1/x.zip; addresses are http or https; give one"),
-        ("camvid", "file:///etc/passwd", r"source file:///etc/passwd; addresses are http or https"),
+        ("cityscapes", None, r"got dataset 'cityscapes'; only camvid is fetched .*; say camvid"),
+        ("camvid", "ftp://127.0.0.1/x.zip", r"got source ftp://127.0.0.1/x.zip; addresses are http or https; give one"),
+        ("camvid", "file:///etc/passwd", r"got source file:///etc/passwd; addresses are http or https"),
         ("camvid", "no/such.zip", r"no file at no.such.zip; --source is a zip file or its address; correct it"),
     ],
 )

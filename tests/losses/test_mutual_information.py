@@ -130,6 +130,9 @@ def test_label_entropy_refuses_what_it_cannot_count():
         label_entropy(torch.tensor([[[0, 2]]]), classes=2)
     with pytest.raises(ValueError, match=r"got labels \(1, 2, 4, 4\); they are class ids"):
         label_entropy(torch.zeros(1, 2, 4, 4, dtype=torch.int64), classes=2)
+    for labels, kind in (([0, 1], "list"), (torch.tensor([0, 1], dtype=torch.uint8), "torch.uint8")):
+        with pytest.raises(TypeError, match=f"got labels of {kind}; they are class ids, an int64 tensor; call"):
+            label_entropy(labels, classes=2)
 
 
 def test_infonce_slow_loop():
