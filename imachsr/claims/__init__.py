@@ -1,6 +1,6 @@
 """The papers' numbers and conclusions beside what was measured, with intervals and a verdict."""
 
-from .compare import compare
+from .compare import compare, machine
 from .judge import SEEDS, UNTESTED, VERDICTS, Judgement, judge
 from .sheet import label, sheet, sheet_markdown
 from .sources import Claim, claims, papers_folder
@@ -19,6 +19,7 @@ __all__ = [
     "holm",
     "judge",
     "label",
+    "machine",
     "paired",
     "papers_folder",
     "sheet",

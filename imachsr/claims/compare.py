@@ -40,9 +40,9 @@ def compare(
     Returns:
         Columns: where; scheme, and settings in which runs of one scheme differ; metric; `baseline` and mean, per cent;
         difference, its mean in points, with low and high of its Student interval at 95 % (nan for one seed); relative,
-        in per cent of a baseline above 0; seeds; unlike, how many of the pairs ran on unlike processors; p after Holm's
-        correction over all schemes of the results on that ground, in every metric of its family, with the seeds that a
-        verdict takes (nan with fewer); finding. Without a seed that both were run with: nan and 0 seeds.
+        in per cent of a baseline above 0; seeds; unlike, how many of the pairs ran on an unlike `machine`; p after
+        Holm's correction over all schemes of the results on that ground, in every metric of its family, with the seeds
+        that a verdict takes (nan with fewer); finding. Without a seed that both were run with: nan and 0 seeds.
 
     Raises:
         ValueError: no run of the baseline, or several of one seed that differ in what the other side does not have; a
@@ -81,6 +81,11 @@ def compare(
     return pd.DataFrame(told_of)
 
 
+def machine(run: Result) -> tuple[str | None, str | None]:
+    """Processor and memory format of a run: where two differ, so do the last digits of every step."""
+    return run.provenance.get("device"), run.provenance.get("memory_format")
+
+
 def _where(run: Result, files: Collection[str | None]) -> str:
     """The run's footing; its image files, too, where they are not the same for all."""
     return f"{footing(run)}, {run.provenance.get('image_format')} images" if len(files) > 1 else footing(run)
@@ -101,7 +106,8 @@ def _find(rows: Sequence[dict[str, Any]]) -> None:
     corrected = holm([row["p"] if row["seeds"] >= SEEDS else float("nan") for row in rows])
     for row, p in zip(rows, corrected, strict=True):
         row["p"] = p
-        row["finding"] = ("higher" if row["difference"] > 0 else "lower") if p < LEVEL else UNCLEAR
+        found = ("higher" if row["difference"] > 0 else "lower") if p < LEVEL else UNCLEAR
+        row["finding"] = found if row["seeds"] else "no pairs"
 
 
 def _differences(
@@ -125,7 +131,7 @@ def _row(metric: str, both: Sequence[tuple[Result, Result]], protocol: str) -> d
     scores = scored(counted, metric, protocol)
     mean, base = (sum(side) / len(scores) for side in zip(*scores, strict=True))
     found = paired([a - b for a, b in scores])
-    unlike = sum(ours.provenance.get("device") != theirs.provenance.get("device") for ours, theirs in counted)
+    unlike = sum(machine(ours) != machine(theirs) for ours, theirs in counted)
     relative = 100 * found.mean / base if base > 0 else nan  # overconfidence may be below 0
     return {
         "metric": metric, "baseline": base, "mean": mean, "difference": found.mean, "low": found.low,

@@ -193,8 +193,8 @@ def _line(result: Result, given: argparse.Namespace) -> str:
     s, asked = result.settings, given.metric or ("mIoU",)
     shown = ", ".join(f"{name} {_fixed(result.score(name, given.protocol), 100)} %" for name in asked)
     return (
-        f"{result.key}  {s['tier']:<7} {s['data']:<8} {told(result, 'size'):<8} {s['epochs']:>3} epochs  "
-        f"{s['model']} {s['scheme']:<16} {len(result.points)} points  seed {s['seed']}  {shown} ({given.protocol})"
+        f"{result.key}  {s['tier']:<7} {s['data']:<8} {s['split']:<10} {told(result, 'size'):<8} "
+        f"{s['epochs']:>3} epochs  {s['model']} {s['scheme']:<16} {len(result.points)} points  seed {s['seed']}  {shown} ({given.protocol})"
     )
 
 
