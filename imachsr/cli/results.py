@@ -194,7 +194,8 @@ def _line(result: Result, given: argparse.Namespace) -> str:
     shown = ", ".join(f"{name} {_fixed(result.score(name, given.protocol), 100)} %" for name in asked)
     return (
         f"{result.key}  {s['tier']:<7} {s['data']:<8} {s['split']:<10} {told(result, 'size'):<8} "
-        f"{s['epochs']:>3} epochs  {s['model']} {s['scheme']:<16} {len(result.points)} points  seed {s['seed']}  {shown} ({given.protocol})"
+        f"{s['epochs']:>3} epochs  {s['model']} {s['scheme']:<16} {len(result.points)} points  seed {s['seed']}  "
+        f"{shown} ({given.protocol})"
     )
 
 
