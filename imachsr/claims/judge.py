@@ -133,8 +133,8 @@ def _compared(claim: Claim, contrasts: list[Contrast], seeds: int) -> tuple[str,
     if len(clear) == len(contrasts):
         direction = " in direction" if claim.reported else ""
         return REPRODUCED, f"every difference is clearly as claimed{direction}{_sizes(claim, contrasts)}"
-    missed = f"{len(contrasts) - len(clear)} of {len(contrasts)} differences"
-    missed = missed if len(contrasts) > 1 else "the difference"
+    count = len(contrasts)
+    missed = "the difference" if count == 1 else f"{count - len(clear)} of {count} differences"
     return UNCLEAR, f"{missed} from zero could be chance{_sizes(claim, contrasts)}"
 
 
